@@ -1,0 +1,598 @@
+/*
+ * mkfilter: compiles filter files to BPF when the project is built.
+ *
+ *	mkfilter task=task.filter init=init.filter > filter-data.h
+ *
+ * The grammar stands at the top of task.filter. libseccomp, which knows the numbers and makes
+ * a balanced tree of them, compiles the rows; we put a prologue before its program:
+ *
+ *	- another architecture ends the process, and so does an x32 number;
+ *	- a number that is no call gets the answer for unknown calls. libseccomp has one default
+ *	  only, and a new libc wants ENOSYS for a call that this filter does not know, while a
+ *	  call that is refused should say EPERM.
+ *
+ * BPF jumps are relative and forward, so instructions may be put before any program. Both
+ * architectures are compiled everywhere; same files and same libseccomp, same bytes.
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define X32_BIT 0x40000000U
+#define FILTERS_MAX 8
+#define ARG_MAX 6U
+#define VALUES_MAX 16U
+#define TOKENS_MAX 96U
+#define PROLOGUE_MAX 64U
+
+struct target {
+	const char *name;	/* as in the generated identifiers */
+	const char *condition;	/* the compiler's macro */
+	uint32_t token;		/* libseccomp's */
+	uint32_t audit_arch;	/* the kernel's */
+};
+
+static const struct target targets[] = {
+	{ "x86_64", "__x86_64__", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64 },
+	{ "aarch64", "__aarch64__", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64 },
+};
+
+struct term {
+	unsigned int arg;
+	uint32_t mask;
+	uint32_t values[VALUES_MAX];
+	size_t value_count;
+};
+
+struct row {
+	unsigned int line;
+	uint32_t action;
+	char *call;
+	struct term terms[ARG_MAX];
+	size_t term_count;
+};
+
+struct definition {
+	char *name;
+	uint32_t value;
+	unsigned int line;
+	bool used;
+};
+
+struct filter {
+	const char *name;
+	const char *path;
+	unsigned int line;	/* where reading is, for messages */
+	uint32_t default_action;
+	uint32_t unknown_action;
+	uint32_t foreign_action;
+	uint32_t last;
+	unsigned int seen;	/* directives, a bit each */
+	bool in_group;
+	struct definition *definitions;
+	size_t definition_count;
+	struct row *rows;
+	size_t row_count;
+};
+
+enum directive {
+	DIRECTIVE_DEFAULT,
+	DIRECTIVE_UNKNOWN,
+	DIRECTIVE_FOREIGN,
+	DIRECTIVE_LAST,
+	DIRECTIVE_MAX,
+};
+
+static const char *const directive_names[DIRECTIVE_MAX] = {
+	[DIRECTIVE_DEFAULT] = "default",
+	[DIRECTIVE_UNKNOWN] = "unknown",
+	[DIRECTIVE_FOREIGN] = "foreign",
+	[DIRECTIVE_LAST] = "last",
+};
+
+/* One logical line, cut into words. */
+struct words {
+	char *word[TOKENS_MAX];
+	size_t count;
+	size_t next;
+};
+
+__attribute__((format(printf, 3, 4), noreturn)) static void
+fail_at(const struct filter *f, unsigned int line, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s:%u: ", f->path, line);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+__attribute__((noreturn)) static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "mkfilter: %s: %s\n", what, why);
+	exit(1);
+}
+
+#define fail(f, ...) fail_at((f), (f)->line, __VA_ARGS__)
+
+/* Memory is given back by the end of the program. */
+static void *grow(void *array, size_t count, size_t size)
+{
+	array = reallocarray(array, count, size);
+	if (!array)
+		die("memory", strerror(errno));
+	return array;
+}
+
+static char *copy_text(const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return memcpy(grow(NULL, size, 1), text, size);
+}
+
+static const char *peek(const struct words *w)
+{
+	return w->next < w->count ? w->word[w->next] : NULL;
+}
+
+static const char *take(const struct filter *f, struct words *w, const char *what)
+{
+	if (w->next >= w->count)
+		fail(f, "%s expected at the end of the line", what);
+	return w->word[w->next++];
+}
+
+static bool take_if(struct words *w, const char *word)
+{
+	if (w->next >= w->count || strcmp(w->word[w->next], word) != 0)
+		return false;
+	w->next++;
+	return true;
+}
+
+static uint32_t one_number(const struct filter *f, const char *text)
+{
+	unsigned long long value;
+	char *end;
+
+	for (size_t i = 0; i < f->definition_count; i++)
+		if (!strcmp(f->definitions[i].name, text)) {
+			f->definitions[i].used = true;
+			return f->definitions[i].value;
+		}
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (text[0] < '0' || text[0] > '9' || *end || errno)
+		fail(f, "'%s' is neither a number nor defined above", text);
+	if (value > UINT32_MAX)
+		fail(f, "%s is wider than 32 bits", text);
+	return (uint32_t)value;
+}
+
+static uint32_t parse_number(const struct filter *f, const char *text)
+{
+	char *copy = copy_text(text), *rest = copy, *part;
+	uint32_t value = 0;
+
+	while ((part = strsep(&rest, "|")))
+		value |= one_number(f, part);
+	free(copy);
+	return value;
+}
+
+static uint32_t parse_action(const struct filter *f, struct words *w, const char *word)
+{
+	if (!strcmp(word, "allow"))
+		return SCMP_ACT_ALLOW;
+	if (!strcmp(word, "kill"))
+		return SCMP_ACT_KILL_PROCESS;
+	if (!strcmp(word, "errno")) {
+		word = take(f, w, "EPERM or ENOSYS");
+		if (!strcmp(word, "EPERM"))
+			return SCMP_ACT_ERRNO(EPERM);
+		if (!strcmp(word, "ENOSYS"))
+			return SCMP_ACT_ERRNO(ENOSYS);
+		fail(f, "errno is EPERM or ENOSYS, not '%s'", word);
+	}
+	fail(f, "'%s' is neither a directive nor an action", word);
+}
+
+static void parse_term(const struct filter *f, struct words *w, struct row *row)
+{
+	const char *word = take(f, w, "argN");
+	struct term *term = &row->terms[row->term_count];
+
+	if (strncmp(word, "arg", 3) != 0 || word[3] < '0' || word[3] > '5' || word[4])
+		fail(f, "arg0 to arg5 expected, not '%s'", word);
+	*term = (struct term){ .arg = (unsigned int)(word[3] - '0'), .mask = UINT32_MAX };
+	for (size_t i = 0; i < row->term_count; i++)
+		if (row->terms[i].arg == term->arg)
+			fail(f, "%s twice in one row", word);
+	if (take_if(w, "&"))
+		term->mask = parse_number(f, take(f, w, "a mask"));
+	if (!take_if(w, "=="))
+		fail(f, "'==' expected after %s", word);
+	do {
+		uint32_t value = parse_number(f, take(f, w, "a value"));
+
+		if (value & ~term->mask)
+			fail(f, "%#x has bits outside the mask %#x: never true", value, term->mask);
+		if (term->value_count == VALUES_MAX)
+			fail(f, "more than %u values", VALUES_MAX);
+		term->values[term->value_count++] = value;
+	} while (take_if(w, "or"));
+	row->term_count++;
+}
+
+/* Catches rows that cancel each other: one call has one action, and no condition beside none. */
+static void check_against_others(const struct filter *f, const struct row *row)
+{
+	for (size_t i = 0; i < f->row_count; i++) {
+		const struct row *other = &f->rows[i];
+
+		if (strcmp(other->call, row->call) != 0)
+			continue;
+		if (other->action != row->action)
+			fail(f, "%s has another action in line %u", row->call, other->line);
+		if (!other->term_count || !row->term_count)
+			fail(f, "%s stands without a condition here or in line %u", row->call,
+			     other->line);
+	}
+}
+
+static void check_call(const struct filter *f, const char *name, bool optional)
+{
+	bool found = optional;
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		int nr = seccomp_syscall_resolve_name_arch(targets[i].token, name);
+
+		found = found || nr >= 0;
+		if (nr >= 0 && (uint32_t)nr > f->last)
+			fail(f, "%s is number %d, above the 'last' of this file", name, nr);
+	}
+	if (!found)
+		fail(f, "no target has a system call '%s'", name);
+}
+
+static void parse_row(struct filter *f, struct words *w, const char *first)
+{
+	struct row row = { .line = f->line, .action = parse_action(f, w, first) };
+	size_t first_call = w->next, last_call;
+
+	if (!f->in_group)
+		fail(f, "a row outside of a group");
+	while (peek(w) && strcmp(peek(w), "if") != 0)
+		w->next++;
+	last_call = w->next;
+	if (first_call == last_call)
+		fail(f, "a row without a system call");
+	if (take_if(w, "if")) {
+		if (row.action != SCMP_ACT_ALLOW)
+			fail(f, "only allow rows take a condition");
+		do {
+			parse_term(f, w, &row);
+		} while (take_if(w, "and"));
+	}
+	if (peek(w))
+		fail(f, "'%s' not understood", peek(w));
+	for (size_t i = first_call; i < last_call; i++) {
+		char *call = w->word[i];
+		size_t length = strlen(call);
+		bool optional = call[length - 1] == '?';
+
+		if (optional)
+			call[length - 1] = '\0';
+		check_call(f, call, optional);
+		row.call = copy_text(call);
+		check_against_others(f, &row);
+		f->rows = grow(f->rows, f->row_count + 1, sizeof(*f->rows));
+		f->rows[f->row_count++] = row;
+	}
+}
+
+static void parse_define(struct filter *f, struct words *w)
+{
+	struct definition d = { .line = f->line };
+	const char *name = take(f, w, "a name");
+
+	if (name[0] >= '0' && name[0] <= '9')
+		fail(f, "a name can't begin with a digit: '%s'", name);
+	for (size_t i = 0; i < f->definition_count; i++)
+		if (!strcmp(f->definitions[i].name, name))
+			fail(f, "%s is defined twice", name);
+	d.name = copy_text(name);
+	d.value = parse_number(f, take(f, w, "a number"));
+	f->definitions = grow(f->definitions, f->definition_count + 1, sizeof(d));
+	f->definitions[f->definition_count++] = d;
+}
+
+static void parse_directive(struct filter *f, struct words *w, enum directive directive)
+{
+	uint32_t *action = directive == DIRECTIVE_DEFAULT   ? &f->default_action
+			   : directive == DIRECTIVE_UNKNOWN ? &f->unknown_action
+							    : &f->foreign_action;
+
+	if (f->seen & 1U << directive)
+		fail(f, "'%s' twice", directive_names[directive]);
+	f->seen |= 1U << directive;
+	if (directive == DIRECTIVE_LAST) {
+		f->last = parse_number(f, take(f, w, "a number"));
+		return;
+	}
+	*action = parse_action(f, w, take(f, w, "an action"));
+	if (*action == SCMP_ACT_ALLOW)
+		fail(f, "%s can't be allow", directive_names[directive]);
+}
+
+static void parse_line(struct filter *f, char *text)
+{
+	struct words w = { .count = 0 };
+	char *reason = strchr(text, '#'), *save = NULL;
+	const char *first;
+
+	if (reason)
+		*reason++ = '\0';
+	for (char *p = strtok_r(text, " \t\n", &save); p; p = strtok_r(NULL, " \t\n", &save)) {
+		if (w.count == TOKENS_MAX)
+			fail(f, "more than %u words", TOKENS_MAX);
+		w.word[w.count++] = p;
+	}
+	if (!w.count)
+		return;
+	first = take(f, &w, "a word");
+	if (!strcmp(first, "define")) {
+		parse_define(f, &w);
+	} else if (!strcmp(first, "group")) {
+		take(f, &w, "a name");
+		f->in_group = true;
+	} else {
+		enum directive d = DIRECTIVE_DEFAULT;
+
+		while (d < DIRECTIVE_MAX && strcmp(first, directive_names[d]) != 0)
+			d++;
+		if (d < DIRECTIVE_MAX) {
+			parse_directive(f, &w, d);
+		} else {
+			if (f->seen != (1U << DIRECTIVE_MAX) - 1)
+				fail(f, "default, unknown, foreign and last come first");
+			if (!reason || !reason[strspn(reason, " \t\n")])
+				fail(f, "a row without a reason");
+			parse_row(f, &w, first);
+		}
+	}
+	if (peek(&w))
+		fail(f, "'%s' not understood", peek(&w));
+}
+
+static void read_filter(struct filter *f)
+{
+	FILE *file = fopen(f->path, "re");
+	char *line = NULL, *logical = copy_text("");
+	size_t size = 0;
+	unsigned int physical = 0;
+	ssize_t n;
+
+	if (!file)
+		die(f->path, strerror(errno));
+	while ((n = getline(&line, &size, file)) >= 0) {
+		size_t length = (size_t)n, old = strlen(logical);
+		bool more;
+
+		physical++;
+		if (!old)
+			f->line = physical;
+		if (strlen(line) != length)
+			fail_at(f, physical, "a NUL byte");
+		while (length && (line[length - 1] == '\n' || line[length - 1] == ' '))
+			line[--length] = '\0';
+		more = length && line[length - 1] == '\\' && !strchr(line, '#');
+		if (more)
+			line[length - 1] = ' ';
+		logical = grow(logical, old + length + 1, 1);
+		memcpy(logical + old, line, length + 1);
+		if (more)
+			continue;
+		parse_line(f, logical);
+		logical[0] = '\0';
+	}
+	if (ferror(file) || logical[0])
+		fail_at(f, physical, "the file ends in the middle of a row");
+	if (!f->row_count)
+		fail_at(f, physical, "no rows");
+	for (size_t i = 0; i < f->definition_count; i++)
+		if (!f->definitions[i].used)
+			fail_at(f, f->definitions[i].line, "%s is not used", f->definitions[i].name);
+	free(line);
+	free(logical);
+	fclose(file);
+}
+
+/* A row's values are alternatives: one libseccomp rule for each combination of them. */
+static void add_row(const struct filter *f, scmp_filter_ctx ctx, const struct row *row)
+{
+	int nr = seccomp_syscall_resolve_name(row->call);
+	size_t pick[ARG_MAX] = { 0 };
+	size_t i;
+
+	do {
+		struct scmp_arg_cmp cmp[ARG_MAX];
+		int rc;
+
+		for (i = 0; i < row->term_count; i++) {
+			const struct term *t = &row->terms[i];
+
+			cmp[i] = SCMP_CMP64(t->arg, SCMP_CMP_MASKED_EQ, t->mask,
+					    t->values[pick[i]]);
+		}
+		rc = seccomp_rule_add_array(ctx, row->action, nr, (unsigned int)row->term_count,
+					    cmp);
+		if (rc < 0)
+			fail_at(f, row->line, "%s: %s", row->call, strerror(-rc));
+		for (i = 0; i < row->term_count; i++) {
+			if (++pick[i] < row->terms[i].value_count)
+				break;
+			pick[i] = 0;
+		}
+	} while (i < row->term_count);
+}
+
+static size_t compile_rows(const struct filter *f, const struct target *target,
+			   struct sock_filter *ret_code, size_t max)
+{
+	scmp_filter_ctx ctx = seccomp_init(f->default_action);
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	off_t size;
+
+	if (!ctx || fd < 0 ||
+	    (target->token != seccomp_arch_native() &&
+	     (seccomp_arch_add(ctx, target->token) < 0 ||
+	      seccomp_arch_remove(ctx, seccomp_arch_native()) < 0)) ||
+	    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, f->foreign_action) < 0 ||
+	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
+		die(f->path, "libseccomp does not start");
+	for (size_t i = 0; i < f->row_count; i++) {
+		/* libseccomp refuses a rule that only repeats the default */
+		if (f->rows[i].action == f->default_action)
+			continue;
+		if (seccomp_syscall_resolve_name_arch(target->token, f->rows[i].call) >= 0)
+			add_row(f, ctx, &f->rows[i]);
+	}
+	if (seccomp_export_bpf(ctx, fd) < 0)
+		die(f->path, "libseccomp can't compile the rows");
+	seccomp_release(ctx);
+	size = lseek(fd, 0, SEEK_END);
+	if (size <= 0 || (size_t)size > max * sizeof(*ret_code) ||
+	    pread(fd, ret_code, (size_t)size, 0) != (ssize_t)size)
+		die(f->path, "the program has too many instructions");
+	close(fd);
+	return (size_t)size / sizeof(*ret_code);
+}
+
+static bool is_known(const struct target *target, uint32_t nr)
+{
+	char *name = seccomp_syscall_resolve_num_arch(target->token, (int)nr);
+	bool known = name != NULL;
+
+	free(name);
+	return known;
+}
+
+/* Calls with small numbers leave by the first test of a gap; jumps count from the next row. */
+static size_t compile_prologue(const struct filter *f, const struct target *target,
+			       struct sock_filter *ret_code)
+{
+	size_t to_body[PROLOGUE_MAX / 3];
+	size_t n = 0, jumps = 0;
+	uint32_t last = f->last;
+
+	while (last && !is_known(target, last))
+		last--;
+#define EMIT(...) (ret_code[n++] = (struct sock_filter)__VA_ARGS__)
+	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
+	EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, target->audit_arch, 1, 0));
+	EMIT(BPF_STMT(BPF_RET | BPF_K, f->foreign_action));
+	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+	if (target->token == SCMP_ARCH_X86_64) {
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 4));
+		/* -1 is a call that a tracer took back, not one of x32 */
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0));
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, X32_BIT, 1, 0));
+		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
+		EMIT(BPF_STMT(BPF_RET | BPF_K, f->foreign_action));
+	} else {
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 1));
+		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
+	}
+	for (uint32_t nr = 0; nr < last; nr++) {
+		uint32_t from = nr;
+
+		while (!is_known(target, nr))
+			nr++;
+		if (nr == from)
+			continue;
+		if (n + 3 > PROLOGUE_MAX)
+			die(f->path, "too many gaps in libseccomp's table");
+		to_body[jumps++] = n;
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, from, 0, 0));
+		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, nr - 1, 1, 0));
+		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
+	}
+#undef EMIT
+	while (jumps) {
+		size_t at = to_body[--jumps];
+
+		ret_code[at].jf = (uint8_t)(n - at - 1);
+	}
+	return n;
+}
+
+static void emit_program(const struct filter *f, const struct target *target)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	size_t n = compile_prologue(f, target, code);
+
+	n += compile_rows(f, target, code + n, ARRAY_SIZE(code) - n);
+	fprintf(stderr, "mkfilter: %s for %s: %zu instructions\n", f->name, target->name, n);
+	printf("\n#if defined(%s) || defined(FILTER_WANT_ALL)\n", target->condition);
+	printf("static const struct sock_filter filter_%s_%s[] = {\n", f->name, target->name);
+	for (size_t i = 0; i < n; i++)
+		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
+		       code[i].k);
+	printf("};\n#endif\n#if defined(%s)\n#define FILTER_", target->condition);
+	for (const char *c = f->name; *c; c++)
+		putchar(*c - 'a' + 'A');
+	printf(" filter_%s_%s\n#endif\n", f->name, target->name);
+}
+
+int main(int argc, char **argv)
+{
+	static struct filter filters[FILTERS_MAX];
+
+	if (argc < 2 || argc > FILTERS_MAX + 1) {
+		fputs("usage: mkfilter NAME=FILE... > filter-data.h\n", stderr);
+		return 2;
+	}
+	puts("/* Made by mkfilter from the filter files in profiles/; edit those. */\n"
+	     "#ifndef CAPSULE_FILTER_DATA_H\n#define CAPSULE_FILTER_DATA_H\n\n"
+	     "#include <linux/filter.h>\n\n"
+	     "#if !defined(__x86_64__) && !defined(__aarch64__)\n"
+	     "#error \"the filters know the system calls of x86-64 and aarch64 only\"\n"
+	     "#endif");
+	for (int i = 1; i < argc; i++) {
+		char *path = strchr(argv[i], '=');
+		struct filter *f = &filters[i - 1];
+
+		if (!path || path == argv[i] ||
+		    strspn(argv[i], "abcdefghijklmnopqrstuvwxyz") != (size_t)(path - argv[i])) {
+			fprintf(stderr, "mkfilter: '%s' is not NAME=FILE\n", argv[i]);
+			return 2;
+		}
+		*path++ = '\0';
+		f->name = argv[i];
+		f->path = path;
+		read_filter(f);
+		for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
+			emit_program(f, &targets[t]);
+	}
+	puts("\n#endif");
+	if (fflush(stdout) || ferror(stdout))
+		die("stdout", strerror(errno));
+	return 0;
+}

@@ -1,0 +1,69 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum log_level log_level = LOG_NORMAL;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+static void write_line(const char *stage, const char *text)
+{
+	char line[ERROR_DETAIL_MAX + ERROR_HINT_MAX];
+	int n = snprintf(line, sizeof(line) - 1, "capsule-run: %s: %s", stage, text);
+	size_t len = n < 0 ? 0 : (size_t)n;
+
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	line[len] = '\0';
+	error_sanitize(line);
+	line[len++] = '\n';
+	/* Nobody is left to tell when standard error itself fails. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+void log_error(const struct error *err)
+{
+	char text[ERROR_DETAIL_MAX + 128];
+
+	if (err->errnum > 0)
+		(void)snprintf(text, sizeof(text), "%s: %s", err->detail, strerror(err->errnum));
+	else
+		(void)snprintf(text, sizeof(text), "%s", err->detail);
+	write_line(err->stage, text);
+	if (err->hint[0] != '\0')
+		write_line("hint", err->hint);
+}
+
+static void vlog(enum log_level at, const char *stage, const char *fmt, va_list ap)
+{
+	char text[ERROR_DETAIL_MAX];
+
+	if (log_level < at)
+		return;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	write_line(stage, text);
+}
+
+void log_note(const char *stage, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_NORMAL, stage, fmt, ap);
+	va_end(ap);
+}
+
+void log_verbose(const char *stage, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_VERBOSE, stage, fmt, ap);
+	va_end(ap);
+}

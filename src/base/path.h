@@ -1,0 +1,22 @@
+/*
+ * Places in a tree that is being built: paths are relative to the working directory, the root of that
+ * tree, and no link is followed.
+ */
+#ifndef CAPSULE_BASE_PATH_H
+#define CAPSULE_BASE_PATH_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* Makes a directory and its parents; those that exist must be directories. err names stage. */
+ATTR_CHECKED int path_make_dirs(const char *path, const char *stage, struct error *err);
+
+/* Makes an empty file, mode 0444; one that exists is left. */
+ATTR_CHECKED int path_make_file(const char *path, const char *stage, struct error *err);
+
+/* Makes the directory or file that a mount will cover, unless it is there. */
+ATTR_CHECKED int path_make_target(const char *path, bool directory, const char *stage,
+				  struct error *err);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * The option table: one row for each parameter. The command line, --help, --print-policy and the
+ * drift test read it, and a profile's keys are its names.
+ */
+#ifndef CAPSULE_POLICY_OPTION_H
+#define CAPSULE_POLICY_OPTION_H
+
+#include <stddef.h>
+
+#include "policy/policy.h"
+
+enum option_kind {
+	OPTION_KIND_SIZE,
+	OPTION_KIND_COUNT,
+	OPTION_KIND_DURATION,
+	OPTION_KIND_MILLI,
+	OPTION_KIND_FLAG,
+	OPTION_KIND_STRING,
+	OPTION_KIND_LIST, /* repeatable */
+};
+
+enum option_group {
+	OPTION_GROUP_LIMITS,
+	OPTION_GROUP_FILES,
+	OPTION_GROUP_TASK,
+	OPTION_GROUP_RUN,
+	OPTION_GROUP_MAX,
+};
+
+struct option_row {
+	const char *name;
+	char letter; /* short option, or 0 */
+	enum option_kind kind;
+	enum option_group group;
+	size_t offset; /* of the field in struct policy */
+	uint64_t min;  /* bounds of a number, in the field's unit */
+	uint64_t max;
+	bool open; /* takes "unlimited" */
+	const char *preset; /* default, as it would be written; NULL: unset, or open */
+	const char *metavar; /* NULL for a flag */
+	const char *help;
+};
+
+extern const struct option_row option_table[OPTION_MAX];
+
+/* The row with that name (len bytes, without dashes), or OPTION_MAX. */
+enum option_id option_find(const char *name, size_t len);
+
+/* The row with that letter, or OPTION_MAX. */
+enum option_id option_find_letter(char letter);
+
+/* Parses and stores one value; value is NULL for a flag. -EINVAL with err naming option, value and
+ * what is accepted. */
+ATTR_CHECKED int option_apply(struct policy *draft, enum option_id id, const char *value,
+			      enum origin origin, struct error *err);
+
+ATTR_CHECKED int option_apply_defaults(struct policy *draft, struct error *err);
+
+/* Prints the value as it would be written, into buf; list values are not for this. Returns buf, or
+ * NULL when the option is unset. */
+const char *option_format(const struct policy *policy, enum option_id id, char *buf, size_t size);
+
+/* The list behind a row of OPTION_KIND_LIST. */
+const struct strlist *option_list(const struct policy *policy, enum option_id id);
+
+/* The heading of a group in --help. */
+const char *option_group_title(enum option_group group);
+
+#endif

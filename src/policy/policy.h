@@ -1,0 +1,128 @@
+/*
+ * Everything that was decided about a run, in one struct.
+ *
+ * A draft is filled by option_apply() (command line, profile), then policy_finalize() checks once
+ * what spans several values. From then on the policy is const: nobody writes it or parses again.
+ */
+#ifndef CAPSULE_POLICY_POLICY_H
+#define CAPSULE_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strlist.h"
+#include "base/text.h"
+
+#define POLICY_DEFAULT_DIR "/tmp/agent_sandbox"
+
+/* Every option, in the order in which --help and --print-policy show them. */
+enum option_id {
+	OPTION_RAM,
+	OPTION_PIDS,
+	OPTION_CPU,
+	OPTION_CPU_TIME,
+	OPTION_TIMEOUT,
+	OPTION_GRACE,
+	OPTION_NOFILE,
+	OPTION_FSIZE,
+	OPTION_OUTPUT,
+	OPTION_DISK,
+	OPTION_INODES,
+	OPTION_DIR,
+	OPTION_FRESH,
+	OPTION_BIND,
+	OPTION_SRC,
+	OPTION_PYTHON,
+	OPTION_ENV,
+	OPTION_NO_STDIN,
+	OPTION_RESULT,
+	OPTION_REQUIRE,
+	OPTION_QUIET,
+	OPTION_VERBOSE,
+	OPTION_MAX,
+};
+
+/* Where a value came from; a later origin wins. */
+enum origin { ORIGIN_DEFAULT, ORIGIN_COMMAND_LINE };
+
+/* A limit that is open holds LIMIT_NONE. */
+struct policy_limits {
+	uint64_t ram_bytes;
+	uint64_t pids;	    /* processes and threads, our init included */
+	uint64_t cpu_milli; /* thousandths of a core */
+	uint64_t cpu_time_ms;
+	uint64_t wall_ms;
+	uint64_t grace_ms; /* from SIGTERM to SIGKILL */
+	uint64_t nofile;
+	uint64_t fsize_bytes;
+	uint64_t output_bytes; /* for each stream */
+	uint64_t disk_bytes;
+	uint64_t inodes;
+};
+
+struct policy_bind {
+	char *host;  /* as given */
+	char *guest; /* as given, absolute; NULL: the host's absolute path */
+	bool writable;
+};
+
+struct policy_files {
+	char *dir; /* host directory shown as POLICY_DEFAULT_DIR */
+	bool fresh;
+	struct strlist bind; /* as given */
+	struct strlist src;
+	struct policy_bind *binds; /* parsed by policy_finalize() */
+	size_t bind_count;
+};
+
+enum command_kind {
+	COMMAND_NONE,
+	COMMAND_SCRIPT, /* a file, a zipapp, or a directory with __main__.py */
+	COMMAND_CODE,	/* -c */
+	COMMAND_MODULE, /* -m */
+	COMMAND_STDIN,	/* - */
+	COMMAND_EXEC,	/* a program that is not Python */
+};
+
+struct policy_command {
+	enum command_kind kind;
+	char *target; /* path, code, module or program; NULL for COMMAND_STDIN */
+	struct strlist args;
+	char *python;
+	struct strlist env; /* as given: NAME or NAME=VALUE */
+	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
+	bool no_stdin;
+};
+
+struct policy {
+	struct policy_limits limits;
+	struct policy_files files;
+	struct policy_command command;
+	char *result; /* path or "fd:N"; NULL: none */
+	int result_fd; /* the N of "fd:N", or -1 */
+	struct strlist require;
+	uint32_t require_layers; /* LAYER_BIT()s */
+	bool quiet;
+	bool verbose;
+	enum origin origin[OPTION_MAX];
+};
+
+/* Fills a draft with the defaults. -ENOMEM is the only failure. */
+ATTR_CHECKED int policy_init(struct policy *draft, struct error *err);
+
+/*
+ * Checks what spans several values, splits bindings, looks up --env NAME in environ. 0 or -errno with
+ * err naming the option, the value and what is accepted.
+ */
+ATTR_CHECKED int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err);
+
+/* Splits HOST[:GUEST][:ro|:rw]. Strings in *ret are owned by the caller. 0, -EINVAL or -ENOMEM. */
+ATTR_CHECKED int policy_parse_bind(const char *text, struct policy_bind *ret, struct error *err);
+
+/* Whether something of the host's may be shown at this absolute path. 0, or -EINVAL with err. */
+ATTR_CHECKED int policy_check_guest(const char *guest, struct error *err);
+
+void policy_fini(struct policy *policy);
+
+#endif

@@ -1,0 +1,85 @@
+#include "run/channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int channel_send(int fd, const struct channel_message *message)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, message, sizeof(*message), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == sizeof(*message) ? 0 : -EIO;
+}
+
+int channel_send_fds(int fd, const int *fds, unsigned int count)
+{
+	struct channel_message message = {.type = CHANNEL_VIEW, .value = (int32_t)count};
+	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(CHANNEL_FDS * sizeof(int))];
+	} control = {.buf = {0}};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(message) ? 0 : -errno;
+}
+
+static void take_fds(struct msghdr *msg, int ret_fds[CHANNEL_FDS])
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && count <= CHANNEL_FDS)
+			memcpy(ret_fds, CMSG_DATA(cmsg), count * sizeof(int));
+	}
+}
+
+int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS])
+{
+	struct channel_message message;
+	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(CHANNEL_FDS * sizeof(int))];
+	} control;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
+	ssize_t n;
+
+	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+		ret_fds[i] = -1;
+	do
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	take_fds(&msg, ret_fds);
+	if (n == 0)
+		return 0;
+	if ((size_t)n != sizeof(message) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    message.type >= CHANNEL_MAX) {
+		for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+			close_fd(&ret_fds[i]);
+		return -EBADMSG;
+	}
+	message.error.stage[ERROR_STAGE_MAX - 1] = '\0';
+	message.error.detail[ERROR_DETAIL_MAX - 1] = '\0';
+	message.error.hint[ERROR_HINT_MAX - 1] = '\0';
+	*ret = message;
+	return 1;
+}

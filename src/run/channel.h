@@ -1,0 +1,45 @@
+/*
+ * Messages between the supervisor and init over a SOCK_SEQPACKET pair: one fixed-size struct each. A
+ * socket, not an eventfd: its reader wakes when the peer dies. The supervisor decodes what comes from
+ * inside as hostile: exact length, known type, terminated text.
+ */
+#ifndef CAPSULE_RUN_CHANNEL_H
+#define CAPSULE_RUN_CHANNEL_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum channel_type {
+	CHANNEL_GO,	 /* to init: the id maps are written */
+	CHANNEL_SIGNAL,	 /* to init: value is sent to the task */
+	CHANNEL_SIGNAL_ALL, /* to init: value is sent to every process inside */
+	CHANNEL_VIEW,	 /* from init: descriptors of /proc, /dev/shm and perhaps --fresh */
+	CHANNEL_FAILED,	 /* from init: a stage failed; error says which */
+	CHANNEL_STARTED, /* from init: the exec worked */
+	CHANNEL_EXITED,	 /* from init: value is the task's wait status */
+	CHANNEL_MAX,
+};
+
+struct channel_message {
+	uint32_t type;
+	int32_t value;
+	struct error error;
+};
+
+#define CHANNEL_FDS 3
+
+/* Sends one message. 0 or -errno; -EPIPE when the peer is gone. */
+ATTR_CHECKED int channel_send(int fd, const struct channel_message *message);
+
+/* Sends CHANNEL_VIEW with count descriptors, which stay the caller's. */
+ATTR_CHECKED int channel_send_fds(int fd, const int *fds, unsigned int count);
+
+/*
+ * Receives one message. 1: *ret is filled, and ret_fds (CHANNEL_FDS of them, -1 for none) hold
+ * descriptors that are now the caller's. 0: the peer is gone. -EAGAIN: nothing there (nonblocking
+ * socket). -EBADMSG: not a message of ours.
+ */
+ATTR_CHECKED int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS]);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * Order matters and is argued here once (credentials(7), prctl(2), ptrace(2)):
+ *
+ * GO comes after the id maps are written. Credentials change first, since a change clears PDEATHSIG and
+ * resets dumpable. PDEATHSIG comes next, and then one look at the channel: the supervisor may have died
+ * before it was set (getppid() is 0 in here). Non-dumpable comes after the maps, which it would make
+ * unwritable, and before the task exists. The caller's environment and argv, which this process
+ * inherited, are wiped before anything else can read /proc/1. The stages follow; no stage opens
+ * /proc/self once capabilities are gone. init's own filter is loaded after the fork.
+ *
+ * PID 1 ends by _exit(): the kernel then kills everything else in the namespace (pid_namespaces(7)).
+ */
+#include "run/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "run/channel.h"
+
+#define EXIT_FAILED 125
+
+static stage_fn *const init_stages[] = {
+    stage_keyring, stage_hostname, stage_root, stage_etc,      stage_devices,
+    stage_proc,	   stage_trees,	   stage_seal, stage_loopback, stage_caps,
+};
+
+static stage_fn *const task_stages[] = {stage_process, stage_rlimit, stage_stdio, stage_filter};
+
+static int run_stages(stage_fn *const *stages, size_t count, const struct policy *policy,
+		      struct stage_ctx *ctx, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = stages[i](policy, ctx, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void fail(int channel_fd, const struct error *err) ATTR_NORETURN;
+static void fail(int channel_fd, const struct error *err)
+{
+	struct channel_message message = {.type = CHANNEL_FAILED, .error = *err};
+
+	if (channel_send(channel_fd, &message) < 0)
+		_exit(EXIT_FAILED + 1);
+	_exit(EXIT_FAILED);
+}
+
+static int await_go(int channel_fd, struct error *err)
+{
+	struct channel_message message;
+	int fds[CHANNEL_FDS];
+	int r = channel_receive(channel_fd, &message, fds);
+
+	/* The supervisor is gone: nobody to tell. */
+	if (r == 0)
+		_exit(EXIT_FAILED);
+	if (r < 0 || message.type != CHANNEL_GO)
+		return error_set(err, "init", r < 0 ? -r : EBADMSG, "wait for the supervisor");
+	return 0;
+}
+
+static int become_sandbox_user(const struct idmap *ids, struct error *err)
+{
+	if (ids->privileged && setgroups(0, NULL) < 0)
+		return error_set(err, "credentials", errno, "setgroups");
+	if (setresgid(STAGE_GID, STAGE_GID, STAGE_GID) < 0 || setresuid(STAGE_UID, STAGE_UID, STAGE_UID) < 0)
+		return error_set(err, "credentials", errno, "become uid %d", STAGE_UID);
+	return 0;
+}
+
+static int tie_to_supervisor(int channel_fd, struct error *err)
+{
+	struct pollfd gone = {.fd = channel_fd};
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set(err, "init", errno, "PR_SET_PDEATHSIG");
+	if (poll(&gone, 1, 0) == 1 && (gone.revents & (POLLHUP | POLLERR)) != 0)
+		_exit(EXIT_FAILED);
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_set(err, "init", errno, "PR_SET_DUMPABLE");
+	return 0;
+}
+
+/* argv and environ lie side by side on the initial stack; /proc/1/cmdline is readable to all. */
+static void wipe_inheritance(char **argv)
+{
+	static const char name[] = "capsule-init";
+	char *first = argv[0];
+	char *end = first;
+	size_t size;
+
+	for (char **list = argv; *list != NULL; list++)
+		if (*list == end)
+			end = *list + strlen(*list) + 1;
+	for (char **list = environ; list != NULL && *list != NULL; list++)
+		if (*list == end)
+			end = *list + strlen(*list) + 1;
+	size = (size_t)(end - first);
+	explicit_bzero(first, size);
+	memcpy(first, name, size < sizeof(name) ? size : sizeof(name) - 1);
+	(void)prctl(PR_SET_NAME, name);
+	environ = NULL;
+}
+
+/* Descriptors that the launcher inherited end here, in PID 1 as well as in the task. */
+static int close_others(struct init_args *args, struct error *err)
+{
+	const struct stage_ctx *ctx = &args->ctx;
+	int keep[8 + 64];
+	size_t count = 0;
+	unsigned int next = 3;
+
+	if (ctx->tree_count > 64)
+		return error_set(err, "init", E2BIG, "more than 64 things to show");
+	keep[count++] = args->channel_fd;
+	keep[count++] = ctx->script_fd;
+	for (unsigned int i = 0; i < 3; i++)
+		keep[count++] = ctx->stdio_fd[i];
+	for (size_t i = 0; i < ctx->tree_count; i++)
+		keep[count++] = ctx->trees[i].tree_fd;
+	/* The gaps between those, in rising order. */
+	for (;;) {
+		unsigned int lowest = ~0U;
+
+		for (size_t i = 0; i < count; i++)
+			if (keep[i] >= (int)next && (unsigned int)keep[i] < lowest)
+				lowest = (unsigned int)keep[i];
+		if (next < lowest && sys_close_range(next, lowest == ~0U ? lowest : lowest - 1, 0) < 0)
+			return error_set(err, "init", errno, "close_range");
+		if (lowest == ~0U)
+			return 0;
+		next = lowest + 1;
+	}
+}
+
+static void task_main(struct init_args *args, int error_fd) ATTR_NORETURN;
+static void task_main(struct init_args *args, int error_fd)
+{
+	const struct plan *plan = args->plan;
+	struct error err;
+
+	memset(&err, 0, sizeof(err));
+	(void)close(args->channel_fd);
+	if (run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, &args->ctx, &err) == 0) {
+		const char *path = strlist_env_get(&plan->env, "PATH");
+
+		/* execvpe() looks PATH up in environ. */
+		environ = plan->env.item;
+		(void)path;
+		if (strchr(plan->exe, '/') != NULL)
+			(void)execve(plan->exe, plan->argv.item, plan->env.item);
+		else
+			(void)execvpe(plan->exe, plan->argv.item, plan->env.item);
+		error_set(&err, "exec", errno, "%s", plan->exe);
+		err.exit = errno == ENOENT ? 127 : 126;
+	}
+	if (fd_write_all(error_fd, &err, sizeof(err)) < 0)
+		_exit(EXIT_FAILED + 1);
+	_exit(EXIT_FAILED);
+}
+
+/* Forks the task and waits for its exec. Returns its pid, or -errno with what it reported. */
+static pid_t start_task(struct init_args *args, struct error *err)
+{
+	struct error report;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_set(err, "init", errno, "pipe");
+	pid = fork();
+	if (pid < 0)
+		return error_set(err, "init", errno, "fork the task");
+	if (pid == 0) {
+		(void)close(fds[0]);
+		task_main(args, fds[1]);
+	}
+	(void)close(fds[1]);
+	n = fd_read_all(fds[0], &report, sizeof(report));
+	(void)close(fds[0]);
+	if (n == 0)
+		return pid;
+	if (n != (ssize_t)sizeof(report))
+		return error_set(err, "task", 0, "ended before it could say why");
+	*err = report;
+	return report.errnum > 0 ? -report.errnum : -EINVAL;
+}
+
+/* Reaps what has ended. Returns true, with the wait status, when the task's main process has. */
+static bool reap(pid_t task, int *ret_status)
+{
+	for (;;) {
+		int status = 0;
+		pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
+
+		if (pid <= 0)
+			return false;
+		if (pid == task) {
+			*ret_status = status;
+			return true;
+		}
+	}
+}
+
+static void obey(const struct channel_message *message, pid_t task)
+{
+	/* ESRCH: ended meanwhile; SIGCHLD tells. */
+	if (message->type == CHANNEL_SIGNAL)
+		(void)kill(task, message->value);
+	else if (message->type == CHANNEL_SIGNAL_ALL)
+		(void)kill(-1, message->value);
+}
+
+static void serve(int channel_fd, int signal_fd, pid_t task) ATTR_NORETURN;
+static void serve(int channel_fd, int signal_fd, pid_t task)
+{
+	struct pollfd fds[] = {{.fd = channel_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+	struct channel_message message = {.type = CHANNEL_EXITED};
+	int none[CHANNEL_FDS];
+
+	for (;;) {
+		struct signalfd_siginfo info;
+		int status = 0;
+
+		/* A look before the first wait: the task may have ended already. */
+		if (reap(task, &status)) {
+			message.value = status;
+			(void)(channel_send(channel_fd, &message) < 0);
+			_exit(0);
+		}
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			_exit(EXIT_FAILED);
+		if ((fds[1].revents & POLLIN) != 0 && read(signal_fd, &info, sizeof(info)) < 0 &&
+		    errno != EAGAIN)
+			_exit(EXIT_FAILED);
+		if (fds[0].revents != 0) {
+			struct channel_message order;
+
+			if (channel_receive(channel_fd, &order, none) <= 0)
+				_exit(EXIT_FAILED);
+			obey(&order, task);
+		}
+	}
+}
+
+void init_main(struct init_args *args)
+{
+	struct stage_ctx *ctx = &args->ctx;
+	struct channel_message started = {.type = CHANNEL_STARTED};
+	struct error err;
+	int signal_fd;
+	sigset_t mask;
+	pid_t task;
+
+	memset(&err, 0, sizeof(err));
+	/* PID 1 gets no signal from inside that it has no handler for; from outside only SIGKILL counts. */
+	sigfillset(&mask);
+	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || await_go(args->channel_fd, &err) < 0 ||
+	    become_sandbox_user(&args->plan->ids, &err) < 0 ||
+	    tie_to_supervisor(args->channel_fd, &err) < 0)
+		fail(args->channel_fd, &err);
+	wipe_inheritance(args->wipe_argv);
+	if (close_others(args, &err) < 0 || setsid() < 0 ||
+	    run_stages(init_stages, ARRAY_SIZE(init_stages), args->policy, ctx, &err) < 0)
+		fail(args->channel_fd, &err);
+	if (channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
+			     ctx->fresh_fd < 0 ? 2 : 3) < 0)
+		_exit(EXIT_FAILED);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signal_fd < 0) {
+		error_set(&err, "init", errno, "signalfd");
+		fail(args->channel_fd, &err);
+	}
+	task = start_task(args, &err);
+	if (task < 0)
+		fail(args->channel_fd, &err);
+	if (channel_send(args->channel_fd, &started) < 0)
+		_exit(EXIT_FAILED);
+	/* The streams are the task's now; a copy here would hold them open. */
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd);
+	(void)sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	for (unsigned int i = 0; i < 3; i++)
+		(void)close(ctx->stdio_fd[i]);
+	(void)close(ctx->proc_fd);
+	(void)close(ctx->shm_fd);
+	(void)close(ctx->pts_fd);
+	(void)close(ctx->root_fd);
+	close_fd(&ctx->fresh_fd);
+	if (stage_filter_init(args->policy, ctx, &err) < 0)
+		fail(args->channel_fd, &err);
+	serve(args->channel_fd, signal_fd, task);
+}

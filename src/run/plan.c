@@ -1,0 +1,315 @@
+#include "run/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "python/interpreter.h"
+#include "run/tree.h"
+
+/* The result must lie where no task can write: not below a directory that this one is given. */
+static int check_result_place(const struct plan *plan, int result_fd, const char *path, struct error *err)
+{
+	char link[32];
+	char real[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(result_fd, &st) < 0)
+		return error_set(err, "result", errno, "%s", path);
+	if (S_ISDIR(st.st_mode))
+		return error_set(err, "result", EISDIR, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (st.st_nlink > 1)
+		return error_set(err, "result", 0, "%s: has another name, which the task might reach", path);
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", result_fd);
+	n = readlink(link, real, sizeof(real) - 1);
+	if (n < 0)
+		return error_set(err, "result", errno, "%s", path);
+	real[n] = '\0';
+	for (char *slash = real + n; slash != NULL && slash > real; slash = strrchr(real, '/')) {
+		*slash = '\0';
+		if (stat(slash == real ? "/" : real, &st) < 0)
+			continue;
+		for (size_t i = 0; i < plan->tree_count; i++) {
+			const struct stage_tree *tree = &plan->trees[i];
+
+			if (tree->writable && tree->dev == st.st_dev && tree->ino == st.st_ino) {
+				error_set(err, "result", 0, "%s lies where the task can write", path);
+				return error_hint(err, "choose a file outside %s", tree->host);
+			}
+		}
+	}
+	return 0;
+}
+
+static int open_result(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	int fd;
+
+	if (policy->result == NULL)
+		return 0;
+	/* Not truncated yet: a start that fails leaves an older verdict until ours is written. */
+	if (policy->result_fd >= 0)
+		fd = fcntl(policy->result_fd, F_DUPFD_CLOEXEC, 3);
+	else
+		fd = open(policy->result, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (fd < 0)
+		return error_set(err, "result", errno, "--result %s", policy->result);
+	plan->result_fd = fd;
+	return check_result_place(plan, fd, policy->result, err);
+}
+
+static int open_script(const char *path, struct plan *plan, struct error *err)
+{
+	AUTO_FREE char *real = NULL;
+	struct stat st;
+	const char *base;
+	int n;
+
+	plan->script_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (plan->script_fd < 0 || fstat(plan->script_fd, &st) < 0) {
+		error_set(err, "script", errno, "%s", path);
+		err->exit = errno == ENOENT ? 127 : 126;
+		return -err->errnum;
+	}
+	base = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	if (S_ISDIR(st.st_mode)) {
+		AUTO_FREE char *main_py = NULL;
+
+		close_fd(&plan->script_fd);
+		real = realpath(path, NULL);
+		if (real == NULL || asprintf(&main_py, "%s/__main__.py", real) < 0)
+			return error_set(err, "script", errno, "%s", path);
+		if (access(main_py, R_OK) < 0) {
+			error_set(err, "script", errno, "%s is a directory without __main__.py", path);
+			err->exit = 127;
+			return -err->errnum;
+		}
+		base = strrchr(real, '/') + 1;
+		n = asprintf(&plan->script_guest, "/task/%s", *base == '\0' ? "root" : base);
+		if (n < 0)
+			return error_set(err, "script", ENOMEM, "%s", path);
+		return tree_add(plan, real, plan->script_guest, false, err);
+	}
+	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
+	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");
+	return n < 0 ? error_set(err, "script", ENOMEM, "%s", path) : 0;
+}
+
+/* Module path, safe path and user site as the Python at hand has them: -P is there since 3.11. */
+static int python_argv(const struct policy *policy, const struct interpreter *python, struct plan *plan,
+		       struct error *err)
+{
+	const struct policy_command *command = &policy->command;
+	bool has_safe_path = python->minor >= 11;
+	struct strlist *argv = &plan->argv;
+	int r = strlist_add(argv, python->exe);
+
+	if (!has_safe_path && policy->files.src.count > 0) {
+		error_set(err, "python", 0, "--src needs Python 3.11 or newer; %s is 3.%u", python->exe,
+			  python->minor);
+		return error_hint(err, "pass a newer one with --python");
+	}
+	/* -I ignores PYTHONUNBUFFERED. */
+	if (r == 0)
+		r = strlist_add(argv, has_safe_path ? "-P" : "-I");
+	if (r == 0)
+		r = strlist_add(argv, has_safe_path ? "-s" : "-u");
+	if (r == 0 && command->kind == COMMAND_SCRIPT)
+		r = strlist_add(argv, plan->script_guest);
+	if (r == 0 && command->kind == COMMAND_STDIN)
+		r = strlist_add(argv, "-");
+	if (r == 0 && (command->kind == COMMAND_CODE || command->kind == COMMAND_MODULE)) {
+		r = strlist_add(argv, command->kind == COMMAND_CODE ? "-c" : "-m");
+		if (r == 0)
+			r = strlist_add(argv, command->target);
+	}
+	return r < 0 ? error_set(err, "python", ENOMEM, "argv") : 0;
+}
+
+static int plan_python(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	struct interpreter python;
+	int r = interpreter_find(policy->command.python, getenv("PATH"), &python, err);
+
+	for (size_t i = 0; i < python.roots.count && r == 0; i++) {
+		size_t len = strlen(POLICY_DEFAULT_DIR);
+
+		if (strncmp(python.roots.item[i], POLICY_DEFAULT_DIR, len) == 0 &&
+		    (python.roots.item[i][len] == '/' || python.roots.item[i][len] == '\0')) {
+			error_set(err, "python", 0, "%s lies in the sandbox directory, where tasks write",
+				  python.exe);
+			r = error_hint(err, "pass another interpreter with --python");
+		} else {
+			r = tree_add(plan, python.roots.item[i], python.roots.item[i], false, err);
+		}
+	}
+	if (r == 0 && policy->command.kind == COMMAND_SCRIPT)
+		r = open_script(policy->command.target, plan, err);
+	if (r == 0)
+		r = python_argv(policy, &python, plan, err);
+	if (r == 0) {
+		plan->exe = strdup(python.exe);
+		r = plan->exe == NULL ? error_set(err, "python", ENOMEM, "%s", python.exe) : 0;
+	}
+	interpreter_fini(&python);
+	return r;
+}
+
+static int plan_command(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	int r = 0;
+
+	if (policy->command.kind == COMMAND_EXEC) {
+		plan->exe = strdup(policy->command.target);
+		r = plan->exe == NULL ? -ENOMEM : strlist_add(&plan->argv, policy->command.target);
+		if (r < 0)
+			return error_set(err, "exec", ENOMEM, "argv");
+	} else {
+		r = plan_python(policy, plan, err);
+	}
+	for (size_t i = 0; i < policy->command.args.count && r == 0; i++)
+		if (strlist_add(&plan->argv, policy->command.args.item[i]) < 0)
+			r = error_set(err, "exec", ENOMEM, "argv");
+	return r;
+}
+
+/* How many threads a pool of the task's should have: the cores that it may use. */
+static unsigned int thread_count(const struct policy *policy)
+{
+	uint64_t cores = policy->limits.cpu_milli / 1000 + (policy->limits.cpu_milli % 1000 != 0);
+	cpu_set_t set;
+	unsigned int here = 1;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+		here = (unsigned int)CPU_COUNT(&set);
+	return cores < here ? (unsigned int)cores : here;
+}
+
+static int set_env(struct strlist *env, const char *name, const char *value)
+{
+	return strlist_addf(env, "%s=%s", name, value);
+}
+
+/* The environment is built from nothing; what --env passes replaces what is ours. */
+static int plan_env(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	static const char *const pools[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"};
+	const char *system_path = "/usr/local/bin:/usr/bin:/bin";
+	const char *slash = strrchr(plan->exe, '/');
+	struct strlist own = {NULL, 0};
+	AUTO_FREE char *src = NULL;
+	int r;
+
+	if (policy->command.kind == COMMAND_EXEC || slash == NULL || strncmp(plan->exe, "/usr/bin/", 9) == 0)
+		r = set_env(&own, "PATH", system_path);
+	else
+		r = strlist_addf(&own, "PATH=%.*s:%s", (int)(slash - plan->exe), plan->exe, system_path);
+	if (r == 0)
+		r = set_env(&own, "HOME", POLICY_DEFAULT_DIR);
+	if (r == 0)
+		r = set_env(&own, "TMPDIR", POLICY_DEFAULT_DIR);
+	if (r == 0)
+		r = set_env(&own, "LANG", "C.UTF-8");
+	if (r == 0)
+		r = set_env(&own, "USER", "agent");
+	/* What was printed before a limit ended the task must not be lost in a buffer. */
+	if (r == 0 && policy->command.kind != COMMAND_EXEC)
+		r = set_env(&own, "PYTHONUNBUFFERED", "1");
+	for (size_t i = 0; i < ARRAY_SIZE(pools) && r == 0; i++)
+		r = strlist_addf(&own, "%s=%u", pools[i], thread_count(policy));
+	for (size_t i = 0; i < policy->files.src.count && r == 0; i++) {
+		char *real = realpath(policy->files.src.item[i], NULL);
+		char *joined = NULL;
+
+		if (real == NULL ||
+		    asprintf(&joined, "%s%s%s", src == NULL ? "" : src, src == NULL ? "" : ":", real) < 0)
+			r = -ENOMEM;
+		free(real);
+		free(src);
+		src = joined;
+	}
+	if (r == 0 && src != NULL)
+		r = set_env(&own, "PYTHONPATH", src);
+	for (size_t i = 0; i < own.count && r == 0; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(own.item[i], "="), own.item[i]);
+		if (strlist_env_get(&policy->command.env_set, name) == NULL)
+			r = strlist_add(&plan->env, own.item[i]);
+	}
+	for (size_t i = 0; i < policy->command.env_set.count && r == 0; i++)
+		r = strlist_add(&plan->env, policy->command.env_set.item[i]);
+	strlist_fini(&own);
+	return r < 0 ? error_set(err, "environ", ENOMEM, "build the environment") : 0;
+}
+
+static int plan_nofile(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return error_set(err, "rlimit", errno, "getrlimit nofile");
+	plan->nofile = policy->limits.nofile;
+	if (plan->nofile <= lim.rlim_max)
+		return 0;
+	plan->nofile = lim.rlim_max;
+	if (policy->origin[OPTION_NOFILE] == ORIGIN_DEFAULT)
+		return 0;
+	error_set(err, "rlimit", 0, "--nofile %llu: the hard limit here is %llu",
+		  (unsigned long long)policy->limits.nofile, (unsigned long long)lim.rlim_max);
+	return error_hint(err, "raise it (ulimit -Hn, limits.conf, LimitNOFILE=), or ask for less");
+}
+
+int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->workdir_fd = ret->script_fd = ret->result_fd = -1;
+	r = idmap_choose(&ret->ids, err);
+	if (r == 0 && !policy->files.fresh)
+		r = tree_add_workdir(policy, ret, err);
+	for (size_t i = 0; i < policy->files.bind_count && r == 0; i++)
+		r = tree_add_bind(ret, &policy->files.binds[i], err);
+	for (size_t i = 0; i < policy->files.src.count && r == 0; i++) {
+		const struct policy_bind src = {.host = policy->files.src.item[i]};
+
+		r = tree_add_bind(ret, &src, err);
+	}
+	if (r == 0)
+		r = plan_command(policy, ret, err);
+	if (r == 0)
+		r = plan_env(policy, ret, err);
+	if (r == 0)
+		r = plan_nofile(policy, ret, err);
+	return r < 0 ? r : open_result(policy, ret, err);
+}
+
+void plan_fini(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->tree_count; i++) {
+		free(plan->trees[i].host);
+		free(plan->trees[i].guest);
+		close_fd(&plan->trees[i].tree_fd);
+	}
+	free(plan->trees);
+	close_fd(&plan->workdir_fd);
+	close_fd(&plan->script_fd);
+	close_fd(&plan->result_fd);
+	free(plan->script_guest);
+	free(plan->exe);
+	strlist_fini(&plan->argv);
+	strlist_fini(&plan->env);
+}

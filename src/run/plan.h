@@ -1,0 +1,33 @@
+/*
+ * Everything about a run that can fail or allocate, resolved on the host with the caller's rights before
+ * anything is cloned: directories, bindings, interpreter, script, argv, environment, result file.
+ */
+#ifndef CAPSULE_RUN_PLAN_H
+#define CAPSULE_RUN_PLAN_H
+
+#include "policy/policy.h"
+#include "stage/idmap.h"
+#include "stage/stage.h"
+
+struct plan {
+	struct idmap ids;
+	struct stage_tree *trees;
+	size_t tree_count;
+	int workdir_fd; /* the sandbox directory on the host; -1 with --fresh */
+	int script_fd;
+	char *script_guest;
+	uint64_t script_bytes;
+	char *exe; /* what the task execs, as a path inside or a name for PATH */
+	struct strlist argv;
+	struct strlist env;
+	uint64_t nofile;
+	int result_fd; /* the verdict's file, or -1 */
+};
+
+/* Fills a plan for a frozen policy. 0 or -errno with err; err->exit tells 126 and 127 from 125. The plan
+ * must be released with plan_fini() in either case. */
+ATTR_CHECKED int plan_make(const struct policy *policy, struct plan *ret, struct error *err);
+
+void plan_fini(struct plan *plan);
+
+#endif

@@ -1,0 +1,402 @@
+#include "run/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+/* What poll() promises room for in a pipe, and what a slow device takes without blocking for long. */
+#define SLOW_CHUNK 4096
+
+static void set_nonblocking(int fd)
+{
+	/* On our own end only: the flag belongs to the open file, which the other side does not share. */
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK | fcntl(fd, F_GETFL));
+}
+
+static enum relay_file file_kind(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return RELAY_FILE_SLOW;
+	if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+		return RELAY_FILE_PLAIN;
+	if (S_ISFIFO(st.st_mode))
+		return RELAY_FILE_PIPE;
+	return S_ISSOCK(st.st_mode) ? RELAY_FILE_SOCKET : RELAY_FILE_SLOW;
+}
+
+void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound)
+{
+	*relay = (struct relay_out){.from_fd = from_fd, .to_fd = to_fd, .bound = bound};
+	relay->kind = to_fd < 0 ? RELAY_FILE_PLAIN : file_kind(to_fd);
+	set_nonblocking(from_fd);
+}
+
+static bool out_pending(const struct relay_out *relay)
+{
+	return relay->start < relay->end;
+}
+
+unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds)
+{
+	if (out_pending(relay)) {
+		fds[0] = (struct pollfd){.fd = relay->to_fd, .events = POLLOUT};
+		return 1;
+	}
+	if (relay->from_fd < 0)
+		return 0;
+	fds[0] = (struct pollfd){.fd = relay->from_fd, .events = POLLIN};
+	/* A reader that goes away while the task is silent: POLLERR, asked for by no event. */
+	if (relay->to_fd < 0 || relay->kind != RELAY_FILE_PIPE)
+		return 1;
+	fds[1] = (struct pollfd){.fd = relay->to_fd};
+	return 2;
+}
+
+/* One write that does not block. */
+static ssize_t write_some(const struct relay_out *relay)
+{
+	struct iovec iov = {.iov_base = relay->buffer + relay->start, .iov_len = relay->end - relay->start};
+	ssize_t n;
+
+	if (relay->kind == RELAY_FILE_PLAIN)
+		return writev(relay->to_fd, &iov, 1);
+	if (relay->kind == RELAY_FILE_SOCKET)
+		return send(relay->to_fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (relay->kind == RELAY_FILE_PIPE) {
+		n = pwritev2(relay->to_fd, &iov, 1, -1, RWF_NOWAIT);
+		if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+			return n;
+	}
+	/* After POLLOUT there is room for this much. */
+	struct pollfd ready = {.fd = relay->to_fd, .events = POLLOUT};
+
+	if (poll(&ready, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (iov.iov_len > SLOW_CHUNK)
+		iov.iov_len = SLOW_CHUNK;
+	return writev(relay->to_fd, &iov, 1);
+}
+
+/* The reader is gone: the task's next write gets SIGPIPE, as it would have without us. */
+static void reader_gone(struct relay_out *relay)
+{
+	relay->dropped += relay->end - relay->start;
+	relay->start = relay->end = 0;
+	relay->to_fd = -1;
+	close_fd(&relay->from_fd);
+}
+
+static bool flush(struct relay_out *relay)
+{
+	while (out_pending(relay)) {
+		ssize_t n = write_some(relay);
+
+		if (n > 0) {
+			relay->start += (size_t)n;
+			relay->passed += (uint64_t)n;
+		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			return false;
+		} else {
+			/* EPIPE, ENOSPC, EIO: what the reader's side answers, the task cannot be told. */
+			reader_gone(relay);
+		}
+	}
+	relay->start = relay->end = 0;
+	return true;
+}
+
+/* Cuts what was read down to what may still be passed on. */
+static void apply_bound(struct relay_out *relay)
+{
+	uint64_t room = relay->bound - relay->passed;
+	size_t n = relay->end - relay->start;
+
+	if (relay->to_fd < 0)
+		room = relay->bound == LIMIT_NONE ? 0 : room < n ? room : n;
+	if (relay->bound != LIMIT_NONE && n > room) {
+		relay->dropped += n - room;
+		relay->end = relay->start + (size_t)room;
+	}
+	if (relay->to_fd < 0) {
+		relay->passed += relay->end - relay->start;
+		relay->start = relay->end = 0;
+	}
+}
+
+void relay_out_run(struct relay_out *relay)
+{
+	struct pollfd gone = {.fd = relay->to_fd};
+
+	if (relay->to_fd >= 0 && relay->kind == RELAY_FILE_PIPE && poll(&gone, 1, 0) == 1 &&
+	    (gone.revents & POLLERR) != 0)
+		reader_gone(relay);
+	if (!flush(relay))
+		return;
+	/* A bounded number of turns: the other streams and the timers get theirs. */
+	for (unsigned int turn = 0; turn < 16 && relay->from_fd >= 0; turn++) {
+		ssize_t n;
+
+		if (relay->buffer == NULL)
+			relay->buffer = malloc(RELAY_BUFFER);
+		if (relay->buffer == NULL) {
+			reader_gone(relay);
+			return;
+		}
+		n = read(relay->from_fd, relay->buffer, RELAY_BUFFER);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			close_fd(&relay->from_fd);
+			return;
+		}
+		relay->start = 0;
+		relay->end = (size_t)n;
+		apply_bound(relay);
+		if (!flush(relay))
+			return;
+	}
+}
+
+bool relay_out_done(const struct relay_out *relay)
+{
+	return relay->from_fd < 0 && !out_pending(relay);
+}
+
+void relay_out_fini(struct relay_out *relay)
+{
+	close_fd(&relay->from_fd);
+	free(relay->buffer);
+	relay->buffer = NULL;
+}
+
+static enum relay_source source_kind(int fd, off_t *ret_offset)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return RELAY_SOURCE_NONE;
+	if (S_ISREG(st.st_mode)) {
+		*ret_offset = lseek(fd, 0, SEEK_CUR);
+		return *ret_offset < 0 ? RELAY_SOURCE_NONE : RELAY_SOURCE_FILE;
+	}
+	if (S_ISFIFO(st.st_mode))
+		return RELAY_SOURCE_PIPE;
+	return S_ISSOCK(st.st_mode) ? RELAY_SOURCE_SOCKET : RELAY_SOURCE_STREAM;
+}
+
+int relay_in_init(struct relay_in *relay, int from_fd, int *ret_task_fd, struct error *err)
+{
+	int fds[2];
+
+	*relay = (struct relay_in){.from_fd = from_fd, .to_fd = -1, .peek_fd = -1};
+	relay->kind = source_kind(from_fd, &relay->offset);
+	if (relay->kind == RELAY_SOURCE_NONE) {
+		relay->from_fd = -1;
+		*ret_task_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return *ret_task_fd < 0 ? error_set(err, "stdio", errno, "/dev/null") : 0;
+	}
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_set(err, "stdio", errno, "pipe");
+	/* One slot: the pipe is writable again exactly when the task has read all of it, which is when
+	 * the caller's copy of those bytes may be consumed. */
+	if (relay->kind == RELAY_SOURCE_PIPE || relay->kind == RELAY_SOURCE_SOCKET)
+		(void)fcntl(fds[1], F_SETPIPE_SZ, 4096);
+	relay->to_fd = fds[1];
+	set_nonblocking(relay->to_fd);
+	/* A file's end must reach the task at once, and what it left in the pipe be counted later. */
+	if (relay->kind == RELAY_SOURCE_FILE)
+		relay->peek_fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
+	*ret_task_fd = fds[0];
+	return 0;
+}
+
+/* No more input: the task sees the end of it. */
+static void close_input(struct relay_in *relay)
+{
+	close_fd(&relay->to_fd);
+	relay->from_fd = -1;
+}
+
+unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds)
+{
+	bool waiting;
+
+	if (relay->to_fd < 0)
+		return 0;
+	waiting = relay->ahead > 0 || relay->start < relay->end || relay->kind == RELAY_SOURCE_FILE;
+	/* POLLERR on the task's pipe comes unasked: nobody reads it any more. */
+	fds[0] = (struct pollfd){.fd = relay->to_fd, .events = waiting ? POLLOUT : 0};
+	if (waiting)
+		return 1;
+	fds[1] = (struct pollfd){.fd = relay->from_fd, .events = POLLIN};
+	return 2;
+}
+
+static size_t unread_by_task(int pipe_fd)
+{
+	int n = 0;
+
+	return ioctl(pipe_fd, FIONREAD, &n) < 0 || n < 0 ? 0 : (size_t)n;
+}
+
+/* Takes n bytes off the caller's pipe or socket: the task has had them. */
+static void consume(struct relay_in *relay, size_t n)
+{
+	char sink[4096];
+
+	while (n > 0) {
+		size_t want = n < sizeof(sink) ? n : sizeof(sink);
+		ssize_t got = relay->kind == RELAY_SOURCE_SOCKET
+				  ? recv(relay->from_fd, sink, want, MSG_DONTWAIT)
+				  : read(relay->from_fd, sink, want);
+
+		if (got <= 0)
+			break;
+		n -= (size_t)got;
+	}
+	relay->ahead = 0;
+}
+
+static void run_peeking(struct relay_in *relay)
+{
+	char peek[4096];
+
+	for (unsigned int turn = 0; turn < 64; turn++) {
+		ssize_t n;
+
+		if (relay->ahead > 0) {
+			if (unread_by_task(relay->to_fd) > 0)
+				return;
+			consume(relay, relay->ahead);
+		}
+		if (relay->kind == RELAY_SOURCE_PIPE) {
+			n = tee(relay->from_fd, relay->to_fd, 4096, SPLICE_F_NONBLOCK);
+		} else {
+			n = recv(relay->from_fd, peek, sizeof(peek), MSG_PEEK | MSG_DONTWAIT);
+			if (n > 0)
+				n = write(relay->to_fd, peek, (size_t)n);
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			close_input(relay);
+			return;
+		}
+		relay->ahead = (size_t)n;
+	}
+}
+
+static void run_file(struct relay_in *relay)
+{
+	if (relay->buffer == NULL)
+		relay->buffer = malloc(RELAY_BUFFER);
+	while (relay->buffer != NULL) {
+		ssize_t n = pread(relay->from_fd, relay->buffer, RELAY_BUFFER,
+				  relay->offset + (off_t)relay->written);
+
+		if (n > 0)
+			n = write(relay->to_fd, relay->buffer, (size_t)n);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0)
+			break;
+		relay->written += (uint64_t)n;
+	}
+	close_fd(&relay->to_fd);
+}
+
+static void run_stream(struct relay_in *relay)
+{
+	if (relay->buffer == NULL)
+		relay->buffer = malloc(RELAY_BUFFER);
+	while (relay->buffer != NULL) {
+		struct pollfd ready = {.fd = relay->from_fd, .events = POLLIN};
+		ssize_t n;
+
+		while (relay->start < relay->end) {
+			n = write(relay->to_fd, relay->buffer + relay->start, relay->end - relay->start);
+			if (n < 0 && (errno == EAGAIN || errno == EINTR))
+				return;
+			if (n < 0) {
+				close_input(relay);
+				return;
+			}
+			relay->start += (size_t)n;
+		}
+		if (poll(&ready, 1, 0) == 0)
+			return;
+		/* A terminal of another foreground group would stop us: SIGTTIN. */
+		if (isatty(relay->from_fd) && tcgetpgrp(relay->from_fd) != getpgrp())
+			return;
+		n = read(relay->from_fd, relay->buffer, SLOW_CHUNK);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0)
+			break;
+		relay->start = 0;
+		relay->end = (size_t)n;
+	}
+	close_input(relay);
+}
+
+void relay_in_run(struct relay_in *relay)
+{
+	struct pollfd gone = {.fd = relay->to_fd};
+
+	if (relay->to_fd < 0)
+		return;
+	if (poll(&gone, 1, 0) == 1 && (gone.revents & POLLERR) != 0) {
+		relay_in_finish(relay);
+		return;
+	}
+	switch (relay->kind) {
+	case RELAY_SOURCE_PIPE:
+	case RELAY_SOURCE_SOCKET:
+		run_peeking(relay);
+		break;
+	case RELAY_SOURCE_FILE:
+		run_file(relay);
+		break;
+	case RELAY_SOURCE_STREAM:
+		run_stream(relay);
+		break;
+	case RELAY_SOURCE_NONE:
+		break;
+	}
+}
+
+void relay_in_finish(struct relay_in *relay)
+{
+	if (relay->kind == RELAY_SOURCE_FILE && relay->peek_fd >= 0) {
+		size_t unread = unread_by_task(relay->peek_fd);
+
+		/* A file that was replaced by a shorter one is the caller's business: seeking is not reading. */
+		(void)lseek(relay->from_fd, relay->offset + (off_t)(relay->written - unread), SEEK_SET);
+	} else if (relay->ahead > 0 && relay->to_fd >= 0) {
+		size_t unread = unread_by_task(relay->to_fd);
+
+		consume(relay, unread < relay->ahead ? relay->ahead - unread : 0);
+	}
+	close_fd(&relay->peek_fd);
+	close_fd(&relay->to_fd);
+	relay->kind = RELAY_SOURCE_NONE;
+	relay->from_fd = -1;
+}
+
+void relay_in_fini(struct relay_in *relay)
+{
+	relay_in_finish(relay);
+	free(relay->buffer);
+	relay->buffer = NULL;
+}

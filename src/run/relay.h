@@ -1,0 +1,82 @@
+/*
+ * The task's standard streams. It never holds the caller's own files, only pipes of ours; a relay moves
+ * bytes between the two in the supervisor's loop and never blocks it.
+ *
+ * Bytes are copied, not spliced: a spliced page still belongs to the sender, who could change it after
+ * it was counted.
+ */
+#ifndef CAPSULE_RUN_RELAY_H
+#define CAPSULE_RUN_RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define RELAY_BUFFER 65536
+
+/* One of the caller's descriptors, by what may be done with it without blocking. */
+enum relay_file { RELAY_FILE_PLAIN, RELAY_FILE_PIPE, RELAY_FILE_SOCKET, RELAY_FILE_SLOW };
+
+/* From the task to the caller. */
+struct relay_out {
+	int from_fd; /* our end of the task's pipe; -1 at its end */
+	int to_fd;   /* the caller's; -1 when the reader went away or it was closed from the start */
+	enum relay_file kind;
+	uint64_t bound; /* bytes that are passed on; LIMIT_NONE for all */
+	uint64_t passed;
+	uint64_t dropped;
+	size_t start; /* what is still to be written: buffer[start..end) */
+	size_t end;
+	char *buffer; /* RELAY_BUFFER bytes, when first needed */
+};
+
+/* From the caller to the task. */
+enum relay_source {
+	RELAY_SOURCE_NONE,   /* /dev/null inside */
+	RELAY_SOURCE_FILE,   /* pread(), then lseek() to where the task stopped */
+	RELAY_SOURCE_PIPE,   /* tee(), then consumed as far as the task consumed */
+	RELAY_SOURCE_SOCKET, /* MSG_PEEK, likewise */
+	RELAY_SOURCE_STREAM, /* terminals and other devices: read when there is something */
+};
+
+struct relay_in {
+	int from_fd; /* the caller's; -1 when nothing more comes */
+	int to_fd;   /* our end of the task's pipe; -1 when it is closed */
+	enum relay_source kind;
+	int peek_fd;	  /* FILE: the read side, to count what the task left */
+	off_t offset;	  /* FILE: where the caller's file stood */
+	uint64_t written; /* FILE: bytes put into the task's pipe */
+	size_t ahead;	  /* PIPE, SOCKET: in the task's pipe and still in the caller's */
+	size_t start;	  /* STREAM: what is still to be written */
+	size_t end;
+	char *buffer;
+};
+
+/* Takes a pipe whose other end the task writes to. to_fd is not owned; -1 discards. */
+void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound);
+
+/* Looks at the caller's descriptor (not owned; -1: closed) and makes the task's side: *ret_task_fd is
+ * what becomes the task's descriptor 0, owned by the caller. */
+ATTR_CHECKED int relay_in_init(struct relay_in *relay, int from_fd, int *ret_task_fd, struct error *err);
+
+/* What to wait for: fills at most two entries and returns how many. */
+unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds);
+unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds);
+
+/* Moves what can be moved now. */
+void relay_out_run(struct relay_out *relay);
+void relay_in_run(struct relay_in *relay);
+
+/* True when everything that the task wrote has been passed on or dropped. */
+bool relay_out_done(const struct relay_out *relay);
+
+/* The task is gone: leaves the caller's input where the task stopped reading. */
+void relay_in_finish(struct relay_in *relay);
+
+void relay_out_fini(struct relay_out *relay);
+void relay_in_fini(struct relay_in *relay);
+
+#endif

@@ -1,0 +1,18 @@
+/* Runs one policy from clone to verdict. */
+#ifndef CAPSULE_RUN_SUPERVISOR_H
+#define CAPSULE_RUN_SUPERVISOR_H
+
+#include "policy/policy.h"
+#include "run/verdict.h"
+
+/*
+ * Prepares, starts and watches the task, reports on standard error and writes the result file. argv is
+ * the process's own, which init wipes in its copy. stdio_closed is fd_secure_stdio()'s answer. Returns
+ * the exit status; *ret_raise is a signal that the caller should die of instead, or 0.
+ *
+ * Blocks every signal that it handles; to be called once, single-threaded. Needs no privilege where
+ * user namespaces are allowed.
+ */
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise);
+
+#endif

@@ -1,0 +1,234 @@
+#include "run/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+
+/*
+ * A user namespace in which the file system's OWNER is the task's host id, for MOUNT_ATTR_IDMAP. It needs
+ * a process to be made from, which lives just as long. mount_setattr(2). Returns a descriptor or -errno.
+ */
+static int idmap_namespace(uid_t owner, gid_t group, const struct idmap *ids)
+{
+	int pidfd = -1;
+	struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_PIDFD,
+				  .pidfd = (uint64_t)(uintptr_t)&pidfd,
+				  .exit_signal = SIGCHLD};
+	char path[48];
+	char line[48];
+	pid_t pid = sys_clone3(&args);
+	int ns_fd = -1;
+	int r;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	(void)snprintf(line, sizeof(line), "%u %u 1\n", owner, ids->host_uid);
+	r = fd_write_file_at(AT_FDCWD, path, line);
+	(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	(void)snprintf(line, sizeof(line), "%u %u 1\n", group, ids->host_gid);
+	if (r == 0)
+		r = fd_write_file_at(AT_FDCWD, path, line);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	if (r == 0)
+		ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r == 0 && ns_fd < 0)
+		r = -errno;
+	(void)sys_pidfd_send_signal(pidfd, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	(void)close(pidfd);
+	return r < 0 ? r : ns_fd;
+}
+
+/*
+ * As root, init will have neither the caller's uid nor capabilities over his files, so the mount is made
+ * here with root's rights and handed in. Files of some user's stay his.
+ */
+static int make_tree(const struct idmap *ids, const struct stat *st, struct stage_tree *tree,
+		     struct error *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
+	AUTO_CLOSE int ns_fd = -1;
+
+	tree->tree_fd = open_tree(AT_FDCWD, tree->host,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (tree->tree_fd < 0)
+		return error_set(err, "files", errno, "open_tree %s", tree->host);
+	if (!tree->writable || st->st_uid == 0 || st->st_uid == ids->host_uid)
+		return 0;
+	ns_fd = idmap_namespace(st->st_uid, st->st_gid, ids);
+	if (ns_fd < 0)
+		return error_set(err, "files", -ns_fd, "map the owner of %s", tree->host);
+	attr.userns_fd = (__u64)ns_fd;
+	if (mount_setattr(tree->tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
+		error_set(err, "files", errno, "map the owner of %s", tree->host);
+		return error_hint(err, "this file system can't map owners: choose another directory, or run "
+				       "capsule-run as the directory's owner");
+	}
+	return 0;
+}
+
+int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
+{
+	struct stage_tree *grown = reallocarray(plan->trees, plan->tree_count + 1, sizeof(*grown));
+	struct stage_tree *tree;
+	struct stat st;
+
+	if (grown == NULL)
+		return error_set(err, "files", ENOMEM, "%s", real);
+	plan->trees = grown;
+	tree = &grown[plan->tree_count];
+	*tree = (struct stage_tree){.tree_fd = -1, .writable = writable};
+	tree->host = strdup(real);
+	tree->guest = strdup(guest);
+	plan->tree_count++;
+	if (tree->host == NULL || tree->guest == NULL)
+		return error_set(err, "files", ENOMEM, "%s", real);
+	if (stat(real, &st) < 0)
+		return error_set(err, "files", errno, "%s", real);
+	tree->directory = S_ISDIR(st.st_mode);
+	tree->dev = st.st_dev;
+	tree->ino = st.st_ino;
+	return plan->ids.privileged ? make_tree(&plan->ids, &st, tree, err) : 0;
+}
+
+static int refuse_kind(const char *real, struct error *err)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (stat(real, &st) < 0 || statfs(real, &fs) < 0)
+		return error_set(err, "files", errno, "--bind %s", real);
+	if (strcmp(real, "/") == 0) {
+		error_set(err, "files", 0, "--bind /: would show the whole host");
+		return error_hint(err, "name the directories that the task needs");
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		error_set(err, "files", 0, "--bind %s: not a file or directory", real);
+		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
+	}
+	switch ((unsigned long)fs.f_type) {
+	case CGROUP_SUPER_MAGIC:
+	case CGROUP2_SUPER_MAGIC:
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case DEBUGFS_MAGIC:
+	case TRACEFS_MAGIC:
+	case DEVPTS_SUPER_MAGIC:
+		error_set(err, "files", 0, "--bind %s: a file system of the kernel's", real);
+		return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
+	default:
+		return 0;
+	}
+}
+
+int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
+{
+	AUTO_FREE char *real = realpath(bind->host, NULL);
+	AUTO_FREE char *absolute = NULL;
+	const char *guest = bind->guest;
+	int r;
+
+	if (real == NULL)
+		return error_set(err, "files", errno, "--bind %s", bind->host);
+	r = refuse_kind(real, err);
+	if (r < 0)
+		return r;
+	/* Without a guest path: where the caller sees it, links resolved. */
+	if (guest == NULL) {
+		r = policy_check_guest(real, err);
+		if (r < 0)
+			return r;
+		guest = real;
+	}
+	return tree_add(plan, real, guest, bind->writable, err);
+}
+
+static bool is_empty_dir(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	bool empty = dir != NULL;
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			empty = false;
+	if (dir != NULL)
+		closedir(dir);
+	else
+		close_fd(&fd);
+	return empty;
+}
+
+/* Root's own directory becomes the task's: the default one always, another one when nothing is in it. */
+static int hand_over(const struct policy *policy, const struct plan *plan, const char *path,
+		     struct error *err)
+{
+	if (policy->origin[OPTION_DIR] != ORIGIN_DEFAULT && !is_empty_dir(plan->workdir_fd)) {
+		error_set(err, "files", 0, "--dir %s: root's, and not empty", path);
+		return error_hint(err, "tasks never write as root: hand it over (chown %u:%u %s), choose an "
+				       "empty directory, or show it read-only with --bind",
+				  plan->ids.host_uid, plan->ids.host_gid, path);
+	}
+	return fchown(plan->workdir_fd, plan->ids.host_uid, plan->ids.host_gid) < 0
+		   ? error_set(err, "files", errno, "chown %s", path)
+		   : 0;
+}
+
+int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const char *path = policy->files.dir;
+	bool is_default = policy->origin[OPTION_DIR] == ORIGIN_DEFAULT;
+	AUTO_FREE char *real = NULL;
+	struct stat st;
+	int r;
+
+	if (is_default && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_set(err, "files", errno, "mkdir %s", path);
+	plan->workdir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (plan->workdir_fd < 0 || fstat(plan->workdir_fd, &st) < 0) {
+		int errnum = errno;
+		bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+
+		if (is_link)
+			error_set(err, "files", 0, "%s is a symbolic link", path);
+		else
+			error_set(err, "files", errnum, "%s", path);
+		if (errnum == ENOENT)
+			return error_hint(err, "make it first: mkdir %s", path);
+		return error_hint(err, "the sandbox directory must be a real directory of yours: pass another "
+				       "with --dir DIR, or use --fresh");
+	}
+	if (plan->ids.privileged && st.st_uid == 0) {
+		r = hand_over(policy, plan, path, err);
+		if (r < 0)
+			return r;
+	} else if (plan->ids.privileged ? is_default && st.st_uid != plan->ids.host_uid
+					: st.st_uid != geteuid()) {
+		error_set(err, "files", 0, "%s belongs to uid %u, not to you", path, st.st_uid);
+		return error_hint(err, "pass a directory of your own with --dir DIR, or use --fresh for an "
+				       "empty one in memory");
+	}
+	real = realpath(path, NULL);
+	if (real == NULL)
+		return error_set(err, "files", errno, "%s", path);
+	if (strcmp(real, "/") == 0)
+		return error_set(err, "files", 0, "--dir /: would show the whole host");
+	return tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
+}

@@ -1,0 +1,21 @@
+/* What of the host's file system a task is shown: judged here, mounted by the stages. */
+#ifndef CAPSULE_RUN_TREE_H
+#define CAPSULE_RUN_TREE_H
+
+#include "run/plan.h"
+
+/* Adds one file or directory by its real path. */
+ATTR_CHECKED int tree_add(struct plan *plan, const char *real, const char *guest, bool writable,
+			  struct error *err);
+
+/* Adds a --bind or --src. Refuses "/", kernel file systems, sockets and devices. */
+ATTR_CHECKED int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err);
+
+/*
+ * Opens (the default one: makes) the sandbox directory and adds it. It must be a real directory of the
+ * caller's own. For root it must end up with the task's uid: root's own is handed over, another user's
+ * keeps its owner behind an id-mapped mount.
+ */
+ATTR_CHECKED int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err);
+
+#endif

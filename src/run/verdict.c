@@ -1,0 +1,243 @@
+#include "run/verdict.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "policy/option.h"
+
+#define VERDICT_VERSION 1
+
+static const char *const outcome_names[] = {
+    [OUTCOME_EXITED] = "exited",	[OUTCOME_SIGNALED] = "signaled",
+    [OUTCOME_TIMEOUT] = "timeout",	[OUTCOME_CPU_TIME] = "cpu-time",
+    [OUTCOME_OUT_OF_MEMORY] = "oom",	[OUTCOME_DISK] = "disk",
+    [OUTCOME_FAILED] = "failed",
+};
+_Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "one name for each outcome");
+
+static const char *const limit_hit_names[] = {
+    [LIMIT_HIT_TIMEOUT] = "timeout", [LIMIT_HIT_CPU_TIME] = "cpu-time", [LIMIT_HIT_RAM] = "ram",
+    [LIMIT_HIT_PIDS] = "pids",	     [LIMIT_HIT_OUTPUT] = "output",	[LIMIT_HIT_DISK] = "disk",
+    [LIMIT_HIT_INODES] = "inodes",
+};
+_Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
+
+static const char *const rung_names[] = {
+    [RUNG_NONE] = "none",	  [RUNG_CGROUP_V2] = "cgroup-v2", [RUNG_CGROUP_V1] = "cgroup-v1",
+    [RUNG_RLIMIT] = "rlimit",	  [RUNG_TMPFS] = "tmpfs",	  [RUNG_SUPERVISOR] = "supervisor",
+    [RUNG_WATCHDOG] = "watchdog",
+};
+_Static_assert(ARRAY_SIZE(rung_names) == RUNG_MAX, "one name for each rung");
+
+const char *rung_name(enum rung rung)
+{
+	return rung_names[rung];
+}
+
+const char *limit_hit_name(enum limit_hit hit)
+{
+	return limit_hit_names[hit];
+}
+
+static bool has_hit(const struct verdict *verdict, enum limit_hit hit)
+{
+	return (verdict->limits_hit & (1U << hit)) != 0;
+}
+
+int verdict_status(const struct verdict *verdict)
+{
+	switch (verdict->outcome) {
+	case OUTCOME_EXITED:
+		return verdict->exit_code == 0 && has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123
+										   : verdict->exit_code;
+	case OUTCOME_SIGNALED:
+		return 128 + verdict->signal;
+	case OUTCOME_TIMEOUT:
+	case OUTCOME_CPU_TIME:
+		return 124;
+	case OUTCOME_OUT_OF_MEMORY:
+		return 128 + SIGKILL;
+	case OUTCOME_DISK:
+		return 123;
+	case OUTCOME_FAILED:
+	case OUTCOME_MAX:
+		break;
+	}
+	return verdict->error.exit != 0 ? verdict->error.exit : 125;
+}
+
+static json_t *stream_json(const struct verdict_stream *stream)
+{
+	return json_pack("{s:I, s:I}", "bytes", (json_int_t)stream->passed, "dropped_bytes",
+			 (json_int_t)stream->dropped);
+}
+
+static json_t *limits_json(const struct verdict *verdict, const struct policy *policy)
+{
+	json_t *limits = json_object();
+
+	for (unsigned int i = 0; i < OPTION_MAX; i++) {
+		const struct option_row *row = &option_table[i];
+		char buf[32];
+
+		if (row->group != OPTION_GROUP_LIMITS)
+			continue;
+		(void)json_object_set_new(limits, row->name,
+					  json_pack("{s:s, s:s, s:s}", "value",
+						    option_format(policy, i, buf, sizeof(buf)), "rung",
+						    rung_names[verdict->rungs[i]], "origin",
+						    policy->origin[i] == ORIGIN_DEFAULT ? "default"
+											: "command line"));
+	}
+	return limits;
+}
+
+static json_t *names_json(uint32_t mask, unsigned int max, const char *(*name)(unsigned int))
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < max; i++)
+		if ((mask & (1U << i)) != 0)
+			(void)json_array_append_new(list, json_string(name(i)));
+	return list;
+}
+
+static const char *hit_name_of(unsigned int i)
+{
+	return limit_hit_names[i];
+}
+
+static const char *layer_name_of(unsigned int i)
+{
+	return layer_name(i);
+}
+
+static json_t *error_json(const struct error *error)
+{
+	/* %% replaces what is not UTF-8: a path may hold any bytes. */
+	json_t *object = json_pack("{s:s}", "stage", error->stage);
+	json_t *what = json_string(error->detail);
+
+	(void)json_object_set_new(object, "what", what != NULL ? what : json_string("(not UTF-8)"));
+	if (error->errnum > 0) {
+		(void)json_object_set_new(object, "errno", json_integer(error->errnum));
+		(void)json_object_set_new(object, "text", json_string(strerror(error->errnum)));
+	}
+	if (error->hint[0] != '\0')
+		(void)json_object_set_new(object, "hint", json_string(error->hint));
+	return object;
+}
+
+static json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
+			    const struct plan *plan)
+{
+	json_t *root = json_pack(
+	    "{s:i, s:s, s:i, s:b, s:o, s:I, s:I, s:I, s:s}", "capsule_run_verdict", VERDICT_VERSION, "outcome",
+	    outcome_names[verdict->outcome], "status", verdict->status, "started", verdict->started ? 1 : 0,
+	    "limits_hit", names_json(verdict->limits_hit, LIMIT_HIT_MAX, hit_name_of), "wall_ms",
+	    (json_int_t)verdict->wall_ms, "cpu_ms", (json_int_t)verdict->cpu_ms, "memory_peak_bytes",
+	    (json_int_t)verdict->memory_peak_bytes, "memory_peak_of",
+	    verdict->memory_peak_is_group ? "task" : "largest process");
+
+	if (root == NULL)
+		return NULL;
+	(void)json_object_set_new(root, "exit_code",
+				  verdict->exit_code >= 0 ? json_integer(verdict->exit_code) : json_null());
+	(void)json_object_set_new(root, "signal",
+				  verdict->signal > 0 ? json_integer(verdict->signal) : json_null());
+	if (verdict->overshoot > 0)
+		(void)json_object_set_new(root, "overshoot", json_integer((json_int_t)verdict->overshoot));
+	(void)json_object_set_new(root, "stdout", stream_json(&verdict->out));
+	(void)json_object_set_new(root, "stderr",
+				  verdict->streams_joined ? json_string("stdout") : stream_json(&verdict->err));
+	(void)json_object_set_new(root, "layers", names_json(verdict->layers, LAYER_MAX, layer_name_of));
+	(void)json_object_set_new(root, "limits", limits_json(verdict, policy));
+	(void)json_object_set_new(root, "ids",
+				  json_pack("{s:I, s:I, s:b}", "host_uid", (json_int_t)plan->ids.host_uid,
+					    "host_gid", (json_int_t)plan->ids.host_gid, "groups_shed",
+					    plan->ids.privileged ? 1 : 0));
+	if (verdict->outcome == OUTCOME_FAILED)
+		(void)json_object_set_new(root, "error", error_json(&verdict->error));
+	return root;
+}
+
+int verdict_write(const struct verdict *verdict, const struct policy *policy, const struct plan *plan, int fd,
+		  struct error *err)
+{
+	json_t *root = verdict_json(verdict, policy, plan);
+	AUTO_FREE char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	struct stat st;
+	int r;
+
+	json_decref(root);
+	if (text == NULL)
+		return error_set(err, "result", ENOMEM, "make the verdict");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && policy->result_fd < 0 && ftruncate(fd, 0) < 0)
+		return error_set(err, "result", errno, "truncate %s", policy->result);
+	r = fd_write_all(fd, text, strlen(text));
+	if (r == 0)
+		r = fd_write_all(fd, "\n", 1);
+	return r < 0 ? error_set(err, "result", -r, "write %s", policy->result) : 0;
+}
+
+static void report_limit(const struct verdict *verdict, const struct policy *policy, enum option_id id,
+			 const char *what)
+{
+	char buf[32];
+	char over[32];
+
+	if (verdict->overshoot > 0)
+		log_note("limit", "%s (--%s %s; over by %s when it was stopped)", what, option_table[id].name,
+			 option_format(policy, id, buf, sizeof(buf)),
+			 id == OPTION_CPU_TIME
+			     ? text_format_duration(verdict->overshoot, over, sizeof(over))
+			     : text_format_size(verdict->overshoot / 1024 * 1024, over, sizeof(over)));
+	else
+		log_note("limit", "%s (--%s %s)", what, option_table[id].name,
+			 option_format(policy, id, buf, sizeof(buf)));
+}
+
+void verdict_report(const struct verdict *verdict, const struct policy *policy)
+{
+	uint64_t dropped = verdict->out.dropped + verdict->err.dropped;
+	char buf[32];
+
+	switch (verdict->outcome) {
+	case OUTCOME_TIMEOUT:
+		report_limit(verdict, policy, OPTION_TIMEOUT, "the task ran out of time");
+		break;
+	case OUTCOME_CPU_TIME:
+		report_limit(verdict, policy, OPTION_CPU_TIME, "the task ran out of CPU time");
+		break;
+	case OUTCOME_OUT_OF_MEMORY:
+		report_limit(verdict, policy, OPTION_RAM, "the task ran out of memory");
+		break;
+	case OUTCOME_DISK:
+		report_limit(verdict, policy,
+			     has_hit(verdict, LIMIT_HIT_INODES) ? OPTION_INODES : OPTION_DISK,
+			     "the task filled the sandbox directory");
+		break;
+	case OUTCOME_FAILED:
+		log_error(&verdict->error);
+		break;
+	case OUTCOME_EXITED:
+	case OUTCOME_SIGNALED:
+	case OUTCOME_MAX:
+		break;
+	}
+	if (has_hit(verdict, LIMIT_HIT_OUTPUT))
+		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
+			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));
+	if (has_hit(verdict, LIMIT_HIT_PIDS))
+		log_note("limit", "the task was refused processes (--pids %s)",
+			 option_format(policy, OPTION_PIDS, buf, sizeof(buf)));
+	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
+		    verdict->status, (unsigned long long)verdict->wall_ms, (unsigned long long)verdict->cpu_ms,
+		    text_format_size(verdict->memory_peak_bytes, buf, sizeof(buf)));
+}

@@ -1,0 +1,88 @@
+/*
+ * The record of a run: what ended the task, what it used, what held its limits. Facts are filled by the
+ * supervisor; nothing in it comes from the task's output.
+ */
+#ifndef CAPSULE_RUN_VERDICT_H
+#define CAPSULE_RUN_VERDICT_H
+
+#include <stdbool.h>
+
+#include "policy/layer.h"
+#include "policy/policy.h"
+#include "run/plan.h"
+
+/* What ended the task. */
+enum outcome {
+	OUTCOME_EXITED,
+	OUTCOME_SIGNALED,
+	OUTCOME_TIMEOUT,
+	OUTCOME_CPU_TIME,
+	OUTCOME_OUT_OF_MEMORY,
+	OUTCOME_DISK,
+	OUTCOME_FAILED, /* capsule-run could not run it, or lost it */
+	OUTCOME_MAX,
+};
+
+/* What it met on the way. */
+enum limit_hit {
+	LIMIT_HIT_TIMEOUT,
+	LIMIT_HIT_CPU_TIME,
+	LIMIT_HIT_RAM,
+	LIMIT_HIT_PIDS,
+	LIMIT_HIT_OUTPUT,
+	LIMIT_HIT_DISK,
+	LIMIT_HIT_INODES,
+	LIMIT_HIT_MAX,
+};
+
+/* The way a limit is held. */
+enum rung {
+	RUNG_NONE, /* open, or of no use in this run */
+	RUNG_CGROUP_V2,
+	RUNG_CGROUP_V1,
+	RUNG_RLIMIT,
+	RUNG_TMPFS,
+	RUNG_SUPERVISOR,
+	RUNG_WATCHDOG,
+	RUNG_MAX,
+};
+
+struct verdict_stream {
+	uint64_t passed;
+	uint64_t dropped;
+};
+
+struct verdict {
+	enum outcome outcome;
+	uint32_t limits_hit; /* 1 << enum limit_hit */
+	bool started;
+	int exit_code; /* -1: none */
+	int signal;    /* 0: none */
+	int status;    /* what capsule-run exits with */
+	uint64_t wall_ms;
+	uint64_t cpu_ms;
+	uint64_t memory_peak_bytes;
+	bool memory_peak_is_group; /* of the whole group, not of its largest process */
+	uint64_t overshoot;	   /* bytes or ms over a watched limit */
+	struct verdict_stream out;
+	struct verdict_stream err;
+	bool streams_joined;
+	uint32_t layers; /* LAYER_BIT()s in force */
+	enum rung rungs[OPTION_MAX];
+	struct error error; /* OUTCOME_FAILED */
+};
+
+const char *rung_name(enum rung rung);
+const char *limit_hit_name(enum limit_hit hit);
+
+/* The exit status that a verdict earns; design in capsule-run(1), EXIT STATUS. */
+int verdict_status(const struct verdict *verdict);
+
+/* Writes the verdict as JSON and closes fd. 0 or -errno. */
+ATTR_CHECKED int verdict_write(const struct verdict *verdict, const struct policy *policy,
+			       const struct plan *plan, int fd, struct error *err);
+
+/* Says on standard error what a user must know: a limit that ended the task, output that was cut. */
+void verdict_report(const struct verdict *verdict, const struct policy *policy);
+
+#endif

@@ -1,0 +1,481 @@
+#include "stage/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fd.h"
+
+#define NAME "cgroup"
+#define PREFIX "capsule-run."
+
+static void part_init(struct cgroup_part *part)
+{
+	memset(part, 0, sizeof(*part));
+	part->parent_fd = part->dir_fd = part->former_fd = -1;
+	part->controller = "";
+}
+
+static void part_close(struct cgroup_part *part)
+{
+	close_fd(&part->parent_fd);
+	close_fd(&part->dir_fd);
+	close_fd(&part->former_fd);
+}
+
+void cgroup_init(struct cgroup *cg)
+{
+	memset(cg, 0, sizeof(*cg));
+	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+		part_init(&cg->part[i]);
+	part_init(&cg->leaf);
+	cg->oom_fd = -1;
+}
+
+static void cgroup_close(struct cgroup *cg)
+{
+	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+		part_close(&cg->part[i]);
+	part_close(&cg->leaf);
+	close_fd(&cg->oom_fd);
+}
+
+static int why_not(struct cgroup *cg, const char *what, int errnum)
+{
+	(void)snprintf(cg->why_not, sizeof(cg->why_not), "%s%s%s", what, errnum != 0 ? ": " : "",
+		       errnum != 0 ? strerror(errnum) : "");
+	return 0;
+}
+
+/* Removes groups of ours whose owner is gone: nobody holds their lock. */
+static void sweep(int parent_fd)
+{
+	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		AUTO_CLOSE int group_fd = -1;
+
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (group_fd >= 0 && flock(group_fd, LOCK_EX | LOCK_NB) == 0)
+			/* EBUSY: its processes are still dying; the next start gets it. */
+			(void)unlinkat(parent_fd, entry->d_name, AT_REMOVEDIR);
+	}
+	closedir(dir);
+}
+
+/* Makes and locks a group below part->parent_fd. 0 or -errno. */
+static int part_create(struct cgroup_part *part)
+{
+	/* A sweeper may take a group between mkdir and flock: then make another. */
+	for (unsigned int try = 0; try < 8; try++) {
+		struct timespec now;
+		struct stat st;
+
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		(void)snprintf(part->name, sizeof(part->name), PREFIX "%d.%09ld", getpid(), now.tv_nsec);
+		if (mkdirat(part->parent_fd, part->name, 0755) < 0) {
+			if (errno == EEXIST)
+				continue;
+			return -errno;
+		}
+		part->dir_fd = openat(part->parent_fd, part->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (part->dir_fd >= 0 && flock(part->dir_fd, LOCK_EX | LOCK_NB) == 0 &&
+		    fstatat(part->parent_fd, part->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return 0;
+		close_fd(&part->dir_fd);
+	}
+	return -EAGAIN;
+}
+
+static void part_remove(struct cgroup_part *part)
+{
+	const struct timespec pause = {.tv_nsec = 500000};
+
+	if (part->dir_fd < 0)
+		return;
+	for (unsigned int try = 0; try < 200; try++) {
+		if (unlinkat(part->parent_fd, part->name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	part_close(part);
+}
+
+static int write_limit(const struct cgroup_part *part, const char *file, uint64_t value, struct error *err)
+{
+	char text[32];
+	int r;
+
+	if (value == LIMIT_NONE)
+		(void)snprintf(text, sizeof(text), "max");
+	else
+		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	r = fd_write_file_at(part->dir_fd, file, text);
+	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
+}
+
+/* The path of a controller ("" for v2's "0::PATH") in the text of /proc/self/cgroup. */
+static const char *find_path(const char *text, const char *controller, char *buf, size_t size)
+{
+	size_t want = strlen(controller);
+
+	for (const char *line = text; *line != '\0';) {
+		const char *end = strchrnul(line, '\n');
+		const char *list = strchr(line, ':');
+		const char *path = list == NULL ? NULL : strchr(list + 1, ':');
+
+		if (path != NULL && path < end) {
+			for (const char *name = list + 1; name <= path; name += strcspn(name, ",:") + 1) {
+				size_t len = strcspn(name, ",:");
+
+				if (len == want && memcmp(name, controller, len) == 0) {
+					(void)snprintf(buf, size, "%.*s", (int)(end - path - 1), path + 1);
+					return buf;
+				}
+			}
+		}
+		line = *end == '\0' ? end : end + 1;
+	}
+	return NULL;
+}
+
+/* The caller's own group of one v1 controller. In a container without a cgroup namespace the path is
+ * the host's while the mount shows the container's group as its root: then that root is ours. */
+static int open_own_v1(const struct cgroup_host *host, const char *self, const char *controller)
+{
+	char path[PATH_MAX];
+	char own[PATH_MAX / 2];
+	int fd;
+
+	if (find_path(self, controller, own, sizeof(own)) == NULL)
+		return -ENOENT;
+	(void)snprintf(path, sizeof(path), "%s/%s%s", host->mount, controller, own);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		(void)snprintf(path, sizeof(path), "%s/%s", host->mount, controller);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
+{
+	for (unsigned int i = 0; i < cg->part_count; i++) {
+		const struct cgroup_part *part = &cg->part[i];
+		int r = 0;
+
+		if (strcmp(part->controller, "memory") == 0) {
+			r = write_limit(part, "memory.limit_in_bytes", limits->ram_bytes, err);
+			/* Swap off. Without swap accounting swappiness keeps the group's pages out of it. */
+			if (r == 0 &&
+			    write_limit(part, "memory.memsw.limit_in_bytes", limits->ram_bytes, err) < 0)
+				r = err->errnum == ENOENT || err->errnum == EOPNOTSUPP
+					? write_limit(part, "memory.swappiness", 0, err)
+					: -err->errnum;
+		} else if (strcmp(part->controller, "pids") == 0) {
+			r = write_limit(part, "pids.max", limits->pids, err);
+		} else if (strcmp(part->controller, "cpu") == 0) {
+			r = write_limit(part, "cpu.cfs_period_us", 100000, err);
+			if (r == 0)
+				r = write_limit(part, "cpu.cfs_quota_us", limits->cpu_milli * 100, err);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* An OOM kill takes one process; this descriptor tells us to end the rest. */
+static int watch_oom_v1(struct cgroup *cg, const struct cgroup_part *memory, struct error *err)
+{
+	AUTO_CLOSE int control_fd = openat(memory->dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+	char text[32];
+	int r;
+
+	cg->oom_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (control_fd < 0 || cg->oom_fd < 0)
+		return error_set(err, NAME, errno, "watch memory.oom_control");
+	(void)snprintf(text, sizeof(text), "%d %d", cg->oom_fd, control_fd);
+	r = fd_write_file_at(memory->dir_fd, "cgroup.event_control", text);
+	return r < 0 ? error_set(err, NAME, -r, "write cgroup.event_control") : 0;
+}
+
+static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
+		     struct cgroup *cg, struct error *err)
+{
+	const char *wanted[CGROUP_PARTS] = {"memory", "pids", NULL, NULL};
+	unsigned int count = 2;
+	int r;
+
+	if (limits->cpu_milli != LIMIT_NONE)
+		wanted[count++] = "cpu";
+	if (limits->cpu_time_ms != LIMIT_NONE)
+		wanted[count++] = "cpuacct";
+	for (unsigned int i = 0; i < count; i++) {
+		struct cgroup_part *part = &cg->part[i];
+		char what[64];
+
+		cg->part_count = i + 1;
+		part->controller = wanted[i];
+		(void)snprintf(what, sizeof(what), "cgroup v1 %s", wanted[i]);
+		part->parent_fd = open_own_v1(host, self, wanted[i]);
+		if (part->parent_fd < 0) {
+			r = part->parent_fd;
+			part->parent_fd = -1;
+			return why_not(cg, what, -r);
+		}
+		part->former_fd = openat(part->parent_fd, "tasks", O_WRONLY | O_CLOEXEC);
+		if (part->former_fd < 0)
+			return why_not(cg, what, errno);
+		sweep(part->parent_fd);
+		r = part_create(part);
+		if (r < 0)
+			return why_not(cg, what, -r);
+	}
+	cg->version = 1;
+	r = limit_v1(cg, limits, err);
+	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
+}
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t want = strlen(word);
+
+	for (const char *p = text; *p != '\0';) {
+		size_t len = strcspn(p, " \n");
+
+		if (len == want && memcmp(p, word, len) == 0)
+			return true;
+		p += len;
+		p += strspn(p, " \n");
+	}
+	return false;
+}
+
+static bool has_controllers(int dir_fd, const char *file, bool cpu)
+{
+	char text[512];
+
+	return fd_read_file_at(dir_fd, file, text, sizeof(text)) >= 0 && has_word(text, "memory") &&
+	       has_word(text, "pids") && (!cpu || has_word(text, "cpu"));
+}
+
+/* True when this process is the only one in the group. */
+static bool alone_in(int dir_fd)
+{
+	char text[64];
+	char mine[16];
+
+	(void)snprintf(mine, sizeof(mine), "%d\n", getpid());
+	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
+}
+
+/* Makes the controllers usable in groups below dir_fd. A group that holds processes can't hand them
+ * on ("no internal processes"): when we are the only one, we move to a leaf. */
+static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
+{
+	const char *enable = cpu ? "+memory +pids +cpu" : "+memory +pids";
+	int r;
+
+	if (has_controllers(dir_fd, "cgroup.subtree_control", cpu))
+		return 0;
+	if (!has_controllers(dir_fd, "cgroup.controllers", cpu))
+		return -ENOENT;
+	r = fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+	if (r != -EBUSY || !alone_in(dir_fd))
+		return r;
+	cg->leaf.parent_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (cg->leaf.parent_fd < 0)
+		return -errno;
+	r = part_create(&cg->leaf);
+	if (r == 0)
+		r = fd_write_file_at(cg->leaf.dir_fd, "cgroup.procs", "0");
+	return r < 0 ? r : fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+}
+
+/*
+ * The group below which ours is made: the caller's own. Root may go up to the nearest ancestor that
+ * already hands the controllers on: a login session's scope always holds its shell, so it never can.
+ */
+static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own, bool cpu)
+{
+	char path[PATH_MAX];
+	size_t base = (size_t)snprintf(path, sizeof(path), "%s%s", host->mount, own);
+	int first = 0;
+
+	if (base >= sizeof(path))
+		return -ENAMETOOLONG;
+	for (;;) {
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		char *slash = strrchr(path, '/');
+		int r = fd < 0 ? -errno : delegate(cg, fd, cpu);
+
+		if (r == 0)
+			return fd;
+		close_fd(&fd);
+		if (first == 0)
+			first = r;
+		if (!host->privileged || slash == NULL || (size_t)(slash - path) < strlen(host->mount))
+			return first;
+		*slash = '\0';
+	}
+}
+
+static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
+{
+	const struct cgroup_part *part = &cg->part[0];
+	int r = write_limit(part, "memory.max", limits->ram_bytes, err);
+
+	/* ENOENT: a kernel without swap accounting has no swap file here to write to. */
+	if (r == 0 && write_limit(part, "memory.swap.max", 0, err) < 0 && err->errnum != ENOENT)
+		return -err->errnum;
+	if (r == 0)
+		r = write_limit(part, "memory.oom.group", 1, err);
+	if (r == 0)
+		r = write_limit(part, "pids.max", limits->pids, err);
+	if (r == 0 && limits->cpu_milli != LIMIT_NONE) {
+		char text[48];
+
+		(void)snprintf(text, sizeof(text), "%llu 100000",
+			       (unsigned long long)limits->cpu_milli * 100);
+		r = fd_write_file_at(part->dir_fd, "cpu.max", text);
+		if (r < 0)
+			r = error_set(err, NAME, -r, "write %s to cpu.max", text);
+	}
+	return r;
+}
+
+static int create_v2(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
+		     struct cgroup *cg, struct error *err)
+{
+	struct cgroup_part *part = &cg->part[0];
+	char own[PATH_MAX / 2];
+	int r;
+
+	if (find_path(self, "", own, sizeof(own)) == NULL)
+		return why_not(cg, "not in any cgroup", 0);
+	part->parent_fd = open_parent_v2(cg, host, own, limits->cpu_milli != LIMIT_NONE);
+	if (part->parent_fd < 0) {
+		r = part->parent_fd;
+		part->parent_fd = -1;
+		return why_not(cg, "no cgroup is delegated to us", -r);
+	}
+	sweep(part->parent_fd);
+	r = part_create(part);
+	if (r < 0)
+		return why_not(cg, "make a cgroup", -r);
+	cg->part_count = 1;
+	cg->version = 2;
+	return limit_v2(cg, limits, err);
+}
+
+int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host, struct cgroup *ret,
+		  struct error *err)
+{
+	char self[8192];
+	char probe[PATH_MAX];
+	ssize_t n = fd_read_file_at(AT_FDCWD, host->self, self, sizeof(self));
+	int r;
+
+	cgroup_init(ret);
+	if (n < 0)
+		return why_not(ret, "no cgroups in this kernel", (int)-n);
+	(void)snprintf(probe, sizeof(probe), "%s/cgroup.controllers", host->mount);
+	if (access(probe, F_OK) == 0)
+		r = create_v2(limits, host, self, ret, err);
+	else
+		r = create_v1(limits, host, self, ret, err);
+	if (r < 0 || ret->version == 0) {
+		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+			part_remove(&ret->part[i]);
+		part_remove(&ret->leaf);
+		cgroup_close(ret);
+	}
+	return r;
+}
+
+int cgroup_enter(const struct cgroup *cg, struct error *err)
+{
+	for (unsigned int i = 0; cg->version == 1 && i < cg->part_count; i++) {
+		int r = fd_write_file_at(cg->part[i].dir_fd, "tasks", "0");
+
+		if (r < 0)
+			return error_set(err, NAME, -r, "join %s", cg->part[i].controller);
+	}
+	return 0;
+}
+
+int cgroup_leave(const struct cgroup *cg, struct error *err)
+{
+	for (unsigned int i = 0; cg->version == 1 && i < cg->part_count; i++)
+		if (write(cg->part[i].former_fd, "0", 1) != 1)
+			return error_set(err, NAME, errno, "go back to the former %s group",
+					 cg->part[i].controller);
+	return 0;
+}
+
+int cgroup_clone_fd(const struct cgroup *cg)
+{
+	return cg->version == 2 ? cg->part[0].dir_fd : -1;
+}
+
+static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
+{
+	for (unsigned int i = 0; i < cg->part_count; i++) {
+		const struct cgroup_part *part = &cg->part[i];
+		uint64_t ns;
+
+		if (strcmp(part->controller, "memory") == 0) {
+			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
+							 &ret->memory_peak_bytes) == 0;
+			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
+		} else if (strcmp(part->controller, "pids") == 0) {
+			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
+		} else if (strcmp(part->controller, "cpuacct") == 0 &&
+			   fd_read_u64_at(part->dir_fd, "cpuacct.usage", &ns) == 0) {
+			ret->has_cpu = true;
+			ret->cpu_us = ns / 1000;
+		}
+	}
+}
+
+void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
+{
+	int dir_fd = cg->part[0].dir_fd;
+
+	memset(ret, 0, sizeof(*ret));
+	if (cg->version == 1) {
+		read_v1(cg, ret);
+	} else if (cg->version == 2) {
+		/* memory.peak is there since Linux 5.19. */
+		ret->has_memory = fd_read_u64_at(dir_fd, "memory.peak", &ret->memory_peak_bytes) == 0;
+		(void)fd_read_key_at(dir_fd, "memory.events", "oom_kill", &ret->oom_kills);
+		(void)fd_read_key_at(dir_fd, "pids.events", "max", &ret->pids_refused);
+		ret->has_cpu = fd_read_key_at(dir_fd, "cpu.stat", "usage_usec", &ret->cpu_us) == 0;
+	}
+}
+
+void cgroup_remove(struct cgroup *cg)
+{
+	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+		part_remove(&cg->part[i]);
+	/* The supervisor's own leaf is busy until it ends: swept at the next start. */
+	part_close(&cg->leaf);
+	close_fd(&cg->oom_fd);
+	cg->version = 0;
+}

@@ -1,0 +1,71 @@
+/* What a process inherits and a task must not: keyring, host name, session, signals, descriptors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/sys.h"
+#include "stage/stage.h"
+
+int stage_keyring(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	(void)policy;
+	(void)ctx;
+	/* ENOSYS: a kernel without keyrings has none to leak. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return error_set(err, "keyring", errno, "join a new session keyring");
+	return 0;
+}
+
+int stage_hostname(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	static const char name[] = "capsule";
+
+	(void)policy;
+	(void)ctx;
+	return sethostname(name, sizeof(name) - 1) < 0 ? error_set(err, "uts", errno, "set the host name") : 0;
+}
+
+int stage_process(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	char cwd[PATH_MAX];
+	sigset_t none;
+
+	(void)policy;
+	(void)ctx;
+	if (setsid() < 0)
+		return error_set(err, "process", errno, "setsid");
+	for (int sig = 1; sig < NSIG; sig++)
+		/* EINVAL: SIGKILL, SIGSTOP and the two that the C library keeps. */
+		if (signal(sig, SIG_DFL) == SIG_ERR && errno != EINVAL)
+			return error_set(err, "process", errno, "reset signal %d", sig);
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return error_set(err, "process", errno, "reset the signal mask");
+	umask(022);
+	if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0)
+		return error_set(err, "process", errno, "reset the nice value");
+	if (chdir(POLICY_DEFAULT_DIR) < 0)
+		return error_set(err, "process", errno, "chdir %s", POLICY_DEFAULT_DIR);
+	/* A working directory outside the root would read as "(unreachable)"; CVE-2024-21626. */
+	if (getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, POLICY_DEFAULT_DIR) != 0)
+		return error_set(err, "process", 0, "the working directory is not %s", POLICY_DEFAULT_DIR);
+	return 0;
+}
+
+int stage_stdio(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	(void)policy;
+	for (int i = 0; i < 3; i++)
+		if (dup2(ctx->stdio_fd[i], i) < 0)
+			return error_set(err, "stdio", errno, "dup2");
+	if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return error_set(err, "stdio", errno, "close_range");
+	return 0;
+}

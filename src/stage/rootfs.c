@@ -1,0 +1,230 @@
+/*
+ * The task's view of the file system.
+ *
+ * A tmpfs is mounted over "/" of init's own mount namespace and filled with relative paths while the
+ * host's tree is still reachable by absolute ones (a lookup of "/" starts at the process's root and
+ * does not step onto what is mounted over it). stage_seal() then makes all of it read-only by one recursive
+ * mount_setattr(), adds the few writable places, and pivots: the old tree is gone. Nothing here runs beside untrusted code: no path can change
+ * between two steps but by the caller's own doing, and what the policy judged is compared by inode.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "stage/stage.h"
+
+#define NAME "rootfs"
+
+static int fail(struct error *err, const char *what, const char *path)
+{
+	return error_set(err, NAME, errno, "%s %s", what, path);
+}
+
+/* Absolute guest path to one relative to the new root, which is the working directory. */
+static const char *relative(const char *guest)
+{
+	while (*guest == '/')
+		guest++;
+	return *guest == '\0' ? "." : guest;
+}
+
+static int place_tree(const struct stage_tree *tree, struct error *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					      (tree->writable ? 0U : MOUNT_ATTR_RDONLY)};
+	const char *target = relative(tree->guest);
+	AUTO_CLOSE int opened_fd = -1;
+	int fd = tree->tree_fd;
+	struct stat st;
+	int r;
+
+	if (fd < 0) {
+		opened_fd = open_tree(AT_FDCWD, tree->host,
+				      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+		fd = opened_fd;
+		if (fd < 0)
+			return fail(err, "open_tree", tree->host);
+	}
+	if (fstat(fd, &st) < 0)
+		return fail(err, "stat", tree->host);
+	if (st.st_dev != tree->dev || st.st_ino != tree->ino)
+		return error_set(err, NAME, ESTALE, "%s: replaced while starting", tree->host);
+	r = path_make_target(target, tree->directory, NAME, err);
+	if (r < 0)
+		return r;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return fail(err, "mount_setattr", tree->host);
+	if (move_mount(fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(err, "mount", tree->guest);
+	return 0;
+}
+
+/* A directory of the host's system, or the link that stands for it on a merged-/usr system. */
+static int place_system(const char *name, struct error *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY};
+	char host[32];
+	char target[256];
+	AUTO_CLOSE int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(host, sizeof(host), "/%s", name);
+	n = readlink(host, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		return symlink(target, name) < 0 ? fail(err, "symlink", host) : 0;
+	}
+	if (errno == ENOENT)
+		return 0;
+	fd = open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (fd < 0)
+		return fail(err, "open_tree", host);
+	if (mkdir(name, 0755) < 0)
+		return fail(err, "mkdir", host);
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return fail(err, "mount_setattr", host);
+	if (move_mount(fd, "", AT_FDCWD, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(err, "mount", host);
+	return 0;
+}
+
+/* Copies the script: a read-only bind would still change through the file's other names. */
+static int place_script(const struct stage_ctx *ctx, struct error *err)
+{
+	AUTO_CLOSE int fd = -1;
+	const char *path;
+	int r;
+
+	if (ctx->script_fd < 0)
+		return 0;
+	path = relative(ctx->script_guest);
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0555);
+	if (fd < 0)
+		return fail(err, "create", ctx->script_guest);
+	r = fd_copy_all(ctx->script_fd, fd);
+	return r < 0 ? error_set(err, NAME, -r, "copy the script to %s", ctx->script_guest) : 0;
+}
+
+/* Mounts the new root over "/" and makes it the working directory. Returns its descriptor. */
+static int mount_root(const struct stage_ctx *ctx, struct error *err)
+{
+	AUTO_CLOSE int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int root_fd = -1;
+	char size[32];
+
+	/* Room for /etc, mount points and the script, and no more: it is the task's memory. */
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)(ctx->script_bytes + (16U << 20)));
+	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", "4096", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail(err, "make a tmpfs for", "/");
+	root_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (root_fd < 0)
+		return fail(err, "fsmount", "/");
+	if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(root_fd) < 0) {
+		fail(err, "mount", "/");
+		close_fd(&root_fd);
+		return -errno;
+	}
+	return root_fd;
+}
+
+static int enter_root(struct error *err)
+{
+	/* The old root lands on top of the new one and goes at once; pivot_root(2), "pivot_root(".", ".")". */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return fail(err, "pivot_root", "/");
+	if (umount2(".", MNT_DETACH) < 0)
+		return fail(err, "unmount", "the host's tree");
+	if (chdir("/") < 0)
+		return fail(err, "chdir", "/");
+	return 0;
+}
+
+int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	static const char *const system[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+	int r = 0;
+
+	(void)policy;
+	umask(022);
+	/* Nothing that is mounted here may travel back to the host. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return fail(err, "make private", "/");
+	ctx->root_fd = mount_root(ctx, err);
+	if (ctx->root_fd < 0)
+		return ctx->root_fd;
+	for (size_t i = 0; i < ARRAY_SIZE(system) && r == 0; i++)
+		r = place_system(system[i], err);
+	if (r == 0 && (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 ||
+		       mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0))
+		r = fail(err, "mkdir", "/task");
+	return r;
+}
+
+int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	int r = 0;
+
+	(void)policy;
+	for (size_t i = 0; i < ctx->tree_count && r == 0; i++) {
+		const struct stage_tree *tree = &ctx->trees[i];
+
+		/* Writable ones come when the root is sealed; their places must be there by then. */
+		r = tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)
+				   : place_tree(tree, err);
+	}
+	return r < 0 ? r : place_script(ctx, err);
+}
+
+static int unseal(int fd, const char *name, struct error *err)
+{
+	struct mount_attr writable = {.attr_clr = MOUNT_ATTR_RDONLY};
+
+	return mount_setattr(fd, "", AT_EMPTY_PATH, &writable, sizeof(writable)) < 0
+		   ? fail(err, "make writable", name)
+		   : 0;
+}
+
+static int place_fresh(const struct policy_limits *limits, struct stage_ctx *ctx, struct error *err)
+{
+	const char *target = relative(POLICY_DEFAULT_DIR);
+	char data[96];
+	int n = snprintf(data, sizeof(data), "mode=0700");
+
+	if (limits->disk_bytes != LIMIT_NONE)
+		n += snprintf(data + n, sizeof(data) - (size_t)n, ",size=%llu",
+			      (unsigned long long)limits->disk_bytes);
+	if (limits->inodes != LIMIT_NONE)
+		(void)snprintf(data + n, sizeof(data) - (size_t)n, ",nr_inodes=%llu",
+			       (unsigned long long)limits->inodes + 1); /* and the root itself */
+	if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, data) < 0)
+		return fail(err, "mount tmpfs on", POLICY_DEFAULT_DIR);
+	ctx->fresh_fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ctx->fresh_fd < 0 ? fail(err, "open", POLICY_DEFAULT_DIR) : 0;
+}
+
+int stage_seal(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
+	int r = 0;
+
+	if (mount_setattr(ctx->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only, sizeof(read_only)) < 0)
+		return fail(err, "make read-only", "/");
+	r = unseal(ctx->shm_fd, "/dev/shm", err);
+	if (r == 0)
+		r = unseal(ctx->pts_fd, "/dev/pts", err);
+	if (r == 0 && policy->files.fresh)
+		r = place_fresh(&policy->limits, ctx, err);
+	for (size_t i = 0; i < ctx->tree_count && r == 0; i++)
+		if (ctx->trees[i].writable)
+			r = place_tree(&ctx->trees[i], err);
+	return r < 0 ? r : enter_root(err);
+}

@@ -1,0 +1,94 @@
+/*
+ * A stage puts one part of a policy in force, in init (PID 1) or in the task before its exec.
+ *
+ * Every stage has the same shape, reads the frozen policy, finds descriptors and prepared facts in
+ * its context, returns 0 or -errno and fills err. A failing stage means that the task does not start:
+ * no stage has a weaker way of its own. Their order is the two tables in run/init.c.
+ */
+#ifndef CAPSULE_STAGE_STAGE_H
+#define CAPSULE_STAGE_STAGE_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+/* Inside, the task is always this user and group. */
+#define STAGE_UID 1000
+#define STAGE_GID 1000
+
+/* One file or directory of the host's that the task is shown. */
+struct stage_tree {
+	char *host;  /* real path; owned */
+	char *guest; /* absolute; owned */
+	bool writable;
+	bool directory;
+	int tree_fd; /* detached mount made with the caller's rights (root), or -1: init opens host */
+	dev_t dev;   /* identity that was judged: what init opens must be the same object */
+	ino_t ino;
+};
+
+struct stage_ctx {
+	const struct stage_tree *trees;
+	size_t tree_count;
+	int script_fd;	       /* bytes to copy to script_guest, or -1 */
+	const char *script_guest;
+	uint64_t script_bytes; /* known size, for the root tmpfs; 0 when unknown */
+	int stdio_fd[3];       /* become 0, 1, 2 of the task */
+	bool keep_groups;      /* no privilege to shed supplementary groups */
+	bool limit_pids;       /* no cgroup holds --pids: RLIMIT_NPROC does */
+	bool watch_disk;       /* a watchdog holds --disk: nothing may allocate faster than it looks */
+	uint64_t nofile;       /* --nofile, or the caller's own hard limit below it */
+	int root_fd;	       /* the new root, from stage_root to stage_seal */
+	int pts_fd;
+	/* Filled by stages, for the supervisor's watchdogs. */
+	int proc_fd;  /* the sandbox's own /proc */
+	int fresh_fd; /* root of the --fresh tmpfs, or -1 */
+	int shm_fd;   /* root of /dev/shm */
+};
+
+typedef int stage_fn(const struct policy *policy, struct stage_ctx *ctx, struct error *err);
+
+/* Joins an empty session keyring, so that the caller's is out of reach. keyctl(2). */
+stage_fn stage_keyring;
+
+/* Host name of the new UTS namespace. */
+stage_fn stage_hostname;
+
+/*
+ * The task's view, built in an empty tmpfs, in this order. All need CAP_SYS_ADMIN in the user namespace
+ * that owns the mount namespace; from the first to the last the working directory is the new root.
+ *
+ * root: the tmpfs, and the system's /usr, /bin, /lib in it.   etc, devices, proc: what they say.
+ * trees: what the policy shows besides, and the script.       seal: everything read-only but the sandbox
+ * directory, /dev/shm and the writable bindings; the host's tree is unmounted.
+ */
+stage_fn stage_root;
+stage_fn stage_etc;
+stage_fn stage_devices;
+stage_fn stage_proc;
+stage_fn stage_trees;
+stage_fn stage_seal;
+
+/* Brings up lo in the new network namespace (netlink; CAP_NET_ADMIN). */
+stage_fn stage_loopback;
+
+/* Drops every capability from every set and proves it. capabilities(7). */
+stage_fn stage_caps;
+
+/* Own session, default signal dispositions, empty mask, umask 022, nice 0 or worse, working directory. */
+stage_fn stage_process;
+
+/* The relay's pipe ends become 0, 1 and 2; every other descriptor is closed on exec. */
+stage_fn stage_stdio;
+
+/* setrlimit(2): files, file size, cores, and what no cgroup holds. */
+stage_fn stage_rlimit;
+
+/* no_new_privs and the task's seccomp filter; also proves that a refused call is refused. */
+stage_fn stage_filter;
+
+/* init's own filter, loaded after it forked the task. */
+stage_fn stage_filter_init;
+
+#endif
