@@ -1,12 +1,22 @@
 /*
- * Order matters and is argued here once (credentials(7), prctl(2), ptrace(2)):
+ * Two processes prepare the sandbox side by side: making a network namespace and loading a filter take as
+ * long as all the mounts, and most machines have a second core.
  *
- * GO comes after the id maps are written. Credentials change first, since a change clears PDEATHSIG and
- * resets dumpable. PDEATHSIG comes next, and then one look at the channel: the supervisor may have died
- * before it was set (getppid() is 0 in here). Non-dumpable comes after the maps, which it would make
- * unwritable, and before the task exists. The caller's environment and argv, which this process
- * inherited, are wiped before anything else can read /proc/1. The stages follow; no stage opens
- * /proc/self once capabilities are gone. init's own filter is loaded after the fork.
+ *	init						task
+ *	fork ------------------------------------------> network namespace, lo --fd--> (init joins it)
+ *	await GO: the id maps are written
+ *	credentials, PDEATHSIG, non-dumpable, wipe
+ *	GO --------------------------------------------> credentials, keyring, capabilities, limits,
+ *	the view: mounts, pivot_root			 streams, filter
+ *	GO --------------------------------------------> working directory, execve
+ *	capabilities, filter; serve
+ *
+ * The order in each column matters (credentials(7), prctl(2), ptrace(2)). A change of credentials clears
+ * PDEATHSIG and resets dumpable, so those follow it; then one look at the channel: the supervisor may
+ * have died before (getppid() is 0 in here). Non-dumpable comes after the id maps, which it would make
+ * unwritable, and before anything untrusted runs. The caller's environment and argv, which init inherited,
+ * are wiped before there is anybody who could read /proc/1. init's own filter comes after the fork:
+ * inherited, it would govern the task.
  *
  * PID 1 ends by _exit(): the kernel then kills everything else in the namespace (pid_namespaces(7)).
  */
@@ -17,11 +27,13 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -30,12 +42,21 @@
 
 #define EXIT_FAILED 125
 
-static stage_fn *const init_stages[] = {
-    stage_keyring, stage_hostname, stage_root, stage_etc,      stage_devices,
-    stage_proc,	   stage_trees,	   stage_seal, stage_loopback, stage_caps,
+/* In the task, as soon as it is forked: needs no ids. */
+static stage_fn *const early_stages[] = {stage_network, stage_loopback};
+
+/* In the task, when the id maps are written; beside init's, so nothing here looks at the file system. */
+static stage_fn *const task_stages[] = {
+    stage_keyring, stage_caps, stage_process, stage_rlimit, stage_stdio, stage_filter,
 };
 
-static stage_fn *const task_stages[] = {stage_process, stage_rlimit, stage_stdio, stage_filter};
+/* In init, beside the task's. */
+static stage_fn *const view_stages[] = {
+    stage_hostname, stage_root, stage_etc, stage_devices, stage_proc, stage_trees, stage_seal,
+};
+
+/* In the task, when the view is there. */
+static stage_fn *const last_stages[] = {stage_workdir};
 
 static int run_stages(stage_fn *const *stages, size_t count, const struct policy *policy,
 		      struct stage_ctx *ctx, struct error *err)
@@ -147,58 +168,117 @@ static int close_others(struct init_args *args, struct error *err)
 	}
 }
 
-static void task_main(struct init_args *args, int error_fd) ATTR_NORETURN;
-static void task_main(struct init_args *args, int error_fd)
+static void task_main(struct init_args *args, int init_fd) ATTR_NORETURN;
+static void task_main(struct init_args *args, int init_fd)
 {
 	const struct plan *plan = args->plan;
+	struct stage_ctx *ctx = &args->ctx;
 	struct error err;
 
 	memset(&err, 0, sizeof(err));
 	(void)close(args->channel_fd);
-	if (run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, &args->ctx, &err) == 0) {
-		const char *path = strlist_env_get(&plan->env, "PATH");
-
+	ctx->init_fd = init_fd;
+	/* The root, which pivot_root() exchanges for every process that stands in it. */
+	if (chdir("/") < 0)
+		error_set(&err, "task", errno, "chdir /");
+	else if (run_stages(early_stages, ARRAY_SIZE(early_stages), args->policy, ctx, &err) == 0 &&
+		 channel_send_fds(ctx->init_fd, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
+		 become_sandbox_user(&plan->ids, &err) == 0 &&
+		 run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, ctx, &err) == 0 &&
+		 await_go(ctx->init_fd, &err) == 0 &&
+		 run_stages(last_stages, ARRAY_SIZE(last_stages), args->policy, ctx, &err) == 0) {
 		/* execvpe() looks PATH up in environ. */
 		environ = plan->env.item;
-		(void)path;
-		if (strchr(plan->exe, '/') != NULL)
-			(void)execve(plan->exe, plan->argv.item, plan->env.item);
-		else
-			(void)execvpe(plan->exe, plan->argv.item, plan->env.item);
+		(void)execvpe(plan->exe, plan->argv.item, plan->env.item);
 		error_set(&err, "exec", errno, "%s", plan->exe);
 		err.exit = errno == ENOENT ? 127 : 126;
 	}
-	if (fd_write_all(error_fd, &err, sizeof(err)) < 0)
-		_exit(EXIT_FAILED + 1);
-	_exit(EXIT_FAILED);
+	fail(ctx->init_fd, &err);
 }
 
-/* Forks the task and waits for its exec. Returns its pid, or -errno with what it reported. */
-static pid_t start_task(struct init_args *args, struct error *err)
+/* Takes the network namespace that the task made. */
+static int join_network(int task_fd, struct error *err)
 {
-	struct error report;
-	int fds[2];
-	ssize_t n;
+	struct channel_message message;
+	int fds[CHANNEL_FDS];
+	int r = channel_receive(task_fd, &message, fds);
+
+	if (r == 1 && message.type == CHANNEL_FAILED) {
+		*err = message.error;
+		return -ECANCELED;
+	}
+	if (r != 1 || message.type != CHANNEL_VIEW || fds[0] < 0)
+		return error_set(err, "task", 0, "ended before it could say why");
+	r = setns(fds[0], CLONE_NEWNET) < 0 ? error_set(err, "net", errno, "join the network namespace") : 0;
+	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+		close_fd(&fds[i]);
+	return r;
+}
+
+static int send_go(int fd, struct error *err)
+{
+	const struct channel_message go = {.type = CHANNEL_GO};
+
+	return channel_send(fd, &go) < 0 ? error_set(err, "task", EPIPE, "start the task") : 0;
+}
+
+/* Learns whether the task's exec worked. */
+static int await_exec(int task_fd, struct error *err)
+{
+	struct channel_message message;
+	int fds[CHANNEL_FDS];
+	int r = channel_receive(task_fd, &message, fds);
+
+	/* Its end was closed by the exec. */
+	if (r == 0)
+		return 0;
+	if (r == 1 && message.type == CHANNEL_FAILED)
+		*err = message.error;
+	else
+		error_set(err, "task", 0, "said something unexpected");
+	return -ECANCELED;
+}
+
+/* Forks the task, which begins with its network. Returns its pid, and our end of its channel. */
+static pid_t fork_task(struct init_args *args, int *ret_task_fd, struct error *err)
+{
+	int pair[2];
 	pid_t pid;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_set(err, "init", errno, "pipe");
+	args->ctx.host_proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (args->ctx.host_proc_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set(err, "init", errno, "prepare the task");
 	pid = fork();
 	if (pid < 0)
 		return error_set(err, "init", errno, "fork the task");
 	if (pid == 0) {
-		(void)close(fds[0]);
-		task_main(args, fds[1]);
+		(void)close(pair[0]);
+		task_main(args, pair[1]);
 	}
-	(void)close(fds[1]);
-	n = fd_read_all(fds[0], &report, sizeof(report));
-	(void)close(fds[0]);
-	if (n == 0)
-		return pid;
-	if (n != (ssize_t)sizeof(report))
-		return error_set(err, "task", 0, "ended before it could say why");
-	*err = report;
-	return report.errnum > 0 ? -report.errnum : -EINVAL;
+	(void)close(pair[1]);
+	*ret_task_fd = pair[0];
+	return pid;
+}
+
+/* Builds the view while the task prepares itself, and lets it exec. */
+static int start_task(struct init_args *args, int task_fd, struct error *err)
+{
+	struct stage_ctx *ctx = &args->ctx;
+	int r = send_go(task_fd, err);
+
+	if (r == 0)
+		r = run_stages(view_stages, ARRAY_SIZE(view_stages), args->policy, ctx, err);
+	if (r == 0)
+		r = join_network(task_fd, err);
+	if (r == 0 && channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
+				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
+		r = error_set(err, "init", EPIPE, "hand over the view");
+	if (r == 0)
+		r = send_go(task_fd, err);
+	/* Beside the exec; the task can't reach a non-dumpable init, and a failure ends both. */
+	if (r == 0)
+		r = stage_caps(args->policy, ctx, err);
+	return r < 0 ? r : await_exec(task_fd, err);
 }
 
 /* Reaps what has ended. Returns true, with the wait status, when the task's main process has. */
@@ -258,11 +338,30 @@ static void serve(int channel_fd, int signal_fd, pid_t task)
 	}
 }
 
+/* What only the set-up needed. The streams are the task's: a copy here would hold them open. */
+static void close_setup(struct stage_ctx *ctx)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		(void)close(fd);
+		(void)close(ctx->stdio_fd[fd]);
+	}
+	close_fd(&ctx->script_fd);
+	for (size_t i = 0; i < ctx->tree_count; i++)
+		if (ctx->trees[i].tree_fd >= 0)
+			(void)close(ctx->trees[i].tree_fd);
+	close_fd(&ctx->proc_fd);
+	close_fd(&ctx->shm_fd);
+	close_fd(&ctx->pts_fd);
+	close_fd(&ctx->root_fd);
+	close_fd(&ctx->fresh_fd);
+	close_fd(&ctx->host_proc_fd);
+}
+
 void init_main(struct init_args *args)
 {
-	struct stage_ctx *ctx = &args->ctx;
-	struct channel_message started = {.type = CHANNEL_STARTED};
+	const struct channel_message started = {.type = CHANNEL_STARTED};
 	struct error err;
+	int task_fd = -1;
 	int signal_fd;
 	sigset_t mask;
 	pid_t task;
@@ -270,17 +369,13 @@ void init_main(struct init_args *args)
 	memset(&err, 0, sizeof(err));
 	/* PID 1 gets no signal from inside that it has no handler for; from outside only SIGKILL counts. */
 	sigfillset(&mask);
-	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || await_go(args->channel_fd, &err) < 0 ||
-	    become_sandbox_user(&args->plan->ids, &err) < 0 ||
-	    tie_to_supervisor(args->channel_fd, &err) < 0)
+	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || close_others(args, &err) < 0)
+		fail(args->channel_fd, &err);
+	task = fork_task(args, &task_fd, &err);
+	if (task < 0 || await_go(args->channel_fd, &err) < 0 ||
+	    become_sandbox_user(&args->plan->ids, &err) < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
 	wipe_inheritance(args->wipe_argv);
-	if (close_others(args, &err) < 0 || setsid() < 0 ||
-	    run_stages(init_stages, ARRAY_SIZE(init_stages), args->policy, ctx, &err) < 0)
-		fail(args->channel_fd, &err);
-	if (channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
-			     ctx->fresh_fd < 0 ? 2 : 3) < 0)
-		_exit(EXIT_FAILED);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -288,23 +383,13 @@ void init_main(struct init_args *args)
 		error_set(&err, "init", errno, "signalfd");
 		fail(args->channel_fd, &err);
 	}
-	task = start_task(args, &err);
-	if (task < 0)
+	if (start_task(args, task_fd, &err) < 0)
 		fail(args->channel_fd, &err);
 	if (channel_send(args->channel_fd, &started) < 0)
 		_exit(EXIT_FAILED);
-	/* The streams are the task's now; a copy here would hold them open. */
-	for (int fd = 0; fd < 3; fd++)
-		(void)close(fd);
-	(void)sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	for (unsigned int i = 0; i < 3; i++)
-		(void)close(ctx->stdio_fd[i]);
-	(void)close(ctx->proc_fd);
-	(void)close(ctx->shm_fd);
-	(void)close(ctx->pts_fd);
-	(void)close(ctx->root_fd);
-	close_fd(&ctx->fresh_fd);
-	if (stage_filter_init(args->policy, ctx, &err) < 0)
+	(void)close(task_fd);
+	close_setup(&args->ctx);
+	if (stage_filter_init(args->policy, &args->ctx, &err) < 0)
 		fail(args->channel_fd, &err);
 	serve(args->channel_fd, signal_fd, task);
 }

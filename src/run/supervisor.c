@@ -35,9 +35,9 @@
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
 
+/* The network namespace, which takes the longest, is made by the task beside init's mounts. */
 #define NAMESPACES                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |  \
-	 CLONE_NEWCGROUP)
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* What init and the task have put in force when the exec has worked: no stage is optional. */
 #define ALWAYS_LAYERS ((LAYER_BIT(LAYER_MAX) - 1) & ~LAYER_BIT(LAYER_CGROUP))

@@ -28,11 +28,9 @@ int stage_devices(const struct policy *policy, struct stage_ctx *ctx, struct err
 		return error_set(err, NAME, errno, "mkdir in /dev");
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
 		char host[24];
-		AUTO_CLOSE int fd = -1;
 
 		(void)snprintf(host, sizeof(host), "/dev/%s", nodes[i]);
-		fd = open(host + 1, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
-		if (fd < 0 || mount(host, host + 1, NULL, MS_BIND, NULL) < 0)
+		if (mknod(host + 1, S_IFREG | 0444, 0) < 0 || mount(host, host + 1, NULL, MS_BIND, NULL) < 0)
 			return error_set(err, NAME, errno, "bind %s", host);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)

@@ -43,7 +43,7 @@ static const struct {
     {"etc/alternatives", true},	    /* Debian's BLAS and LAPACK are links through it */
     {"etc/ssl/certs", true},	    /* CA certificates, Debian and others */
     {"etc/ssl/openssl.cnf", false},
-    {"etc/ca-certificates", true},
+    {"etc/ca-certificates/extracted", true}, /* Arch */
     {"etc/pki/tls/certs", true},    /* CA certificates, Fedora */
     {"etc/pki/ca-trust/extracted", true},
     {"etc/services", false},

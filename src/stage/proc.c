@@ -24,17 +24,14 @@ static const struct {
 };
 
 /* Kernel internals and facts about the host that a task has no use for; runc's list and ours. What
- * only root may read needs no mask: no task is root. */
+ * only root may read (kcore, kmsg, timer_list) needs no mask: no task is root. */
 static const struct {
 	const char *path;
 	bool directory;
 } masked[] = {
-    {"proc/acpi", true},	   {"proc/asound", true},      {"proc/bus", true},
-    {"proc/scsi", true},	   {"proc/cmdline", false},    {"proc/interrupts", false},
-    {"proc/kallsyms", false},	   {"proc/kcore", false},      {"proc/key-users", false},
-    {"proc/keys", false},	   {"proc/kmsg", false},       {"proc/latency_stats", false},
-    {"proc/modules", false},	   {"proc/sched_debug", false}, {"proc/sysrq-trigger", false},
-    {"proc/timer_list", false},
+    {"proc/acpi", true},     {"proc/asound", true},	 {"proc/bus", true},	   {"proc/scsi", true},
+    {"proc/cmdline", false}, {"proc/interrupts", false}, {"proc/kallsyms", false}, {"proc/key-users", false},
+    {"proc/keys", false},    {"proc/latency_stats", false}, {"proc/modules", false},
 };
 
 int stage_proc(const struct policy *policy, struct stage_ctx *ctx, struct error *err)

@@ -34,7 +34,6 @@ int stage_hostname(const struct policy *policy, struct stage_ctx *ctx, struct er
 
 int stage_process(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	char cwd[PATH_MAX];
 	sigset_t none;
 
 	(void)policy;
@@ -51,6 +50,15 @@ int stage_process(const struct policy *policy, struct stage_ctx *ctx, struct err
 	umask(022);
 	if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0)
 		return error_set(err, "process", errno, "reset the nice value");
+	return 0;
+}
+
+int stage_workdir(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	char cwd[PATH_MAX];
+
+	(void)policy;
+	(void)ctx;
 	if (chdir(POLICY_DEFAULT_DIR) < 0)
 		return error_set(err, "process", errno, "chdir %s", POLICY_DEFAULT_DIR);
 	/* A working directory outside the root would read as "(unreachable)"; CVE-2024-21626. */

@@ -41,6 +41,9 @@ struct stage_ctx {
 	uint64_t nofile;       /* --nofile, or the caller's own hard limit below it */
 	int root_fd;	       /* the new root, from stage_root to stage_seal */
 	int pts_fd;
+	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
+	int init_fd;	  /* the task's channel to init, closed by the exec */
+	int net_fd;	  /* from stage_network */
 	/* Filled by stages, for the supervisor's watchdogs. */
 	int proc_fd;  /* the sandbox's own /proc */
 	int fresh_fd; /* root of the --fresh tmpfs, or -1 */
@@ -70,14 +73,20 @@ stage_fn stage_proc;
 stage_fn stage_trees;
 stage_fn stage_seal;
 
+/* A new network namespace for this process, which opens it as net_fd for init to join. CAP_SYS_ADMIN. */
+stage_fn stage_network;
+
 /* Brings up lo in the new network namespace (netlink; CAP_NET_ADMIN). */
 stage_fn stage_loopback;
 
 /* Drops every capability from every set and proves it. capabilities(7). */
 stage_fn stage_caps;
 
-/* Own session, default signal dispositions, empty mask, umask 022, nice 0 or worse, working directory. */
+/* Own session, default signal dispositions, empty mask, umask 022, nice 0 or worse. */
 stage_fn stage_process;
+
+/* The sandbox directory becomes the working directory; fails unless that is inside the new root. */
+stage_fn stage_workdir;
 
 /* The relay's pipe ends become 0, 1 and 2; every other descriptor is closed on exec. */
 stage_fn stage_stdio;

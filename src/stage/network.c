@@ -1,12 +1,25 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <sched.h>
 
 #include "stage/stage.h"
 
 /* lo is the first interface of every network namespace. */
 #define LOOPBACK_INDEX 1
+
+int stage_network(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	(void)policy;
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_set(err, "net", errno, "make a network namespace");
+	/* Of the host's /proc: ours may not be there yet. */
+	ctx->net_fd = openat(ctx->host_proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	return ctx->net_fd < 0 ? error_set(err, "net", errno, "open the network namespace") : 0;
+}
 
 int stage_loopback(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
