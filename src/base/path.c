@@ -7,6 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+bool path_is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strcmp(dir, "/") == 0 ||
+	       (strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/'));
+}
+
 int path_make_dirs(const char *path, const char *stage, struct error *err)
 {
 	char part[PATH_MAX];

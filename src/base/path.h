@@ -9,6 +9,9 @@
 
 #include "base/error.h"
 
+/* True when path is dir or lies below it; both absolute and in one spelling. */
+bool path_is_below(const char *path, const char *dir);
+
 /* Makes a directory and its parents; those that exist must be directories. err names stage. */
 ATTR_CHECKED int path_make_dirs(const char *path, const char *stage, struct error *err);
 

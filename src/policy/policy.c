@@ -20,8 +20,11 @@ static bool is_mode(const char *text)
 	return strcmp(text, "ro") == 0 || strcmp(text, "rw") == 0;
 }
 
-static bool has_dot_component(const char *path)
+/* "." and "..", and "//": one path has one spelling. */
+static bool is_unnormal(const char *path)
 {
+	if (strstr(path, "//") != NULL)
+		return true;
 	for (const char *p = path; (p = strstr(p, "/.")) != NULL; p += 2)
 		if (p[2] == '\0' || p[2] == '/' || (p[2] == '.' && (p[3] == '\0' || p[3] == '/')))
 			return true;
@@ -53,11 +56,11 @@ static bool is_reserved_guest(const char *guest)
 
 int policy_check_guest(const char *guest, struct error *err)
 {
-	if (!has_dot_component(guest) && !is_reserved_guest(guest))
+	if (!is_unnormal(guest) && !is_reserved_guest(guest))
 		return 0;
 	error_set(err, "usage", 0, "--bind: nothing can be shown at %s", guest);
 	return error_hint(err, "give it a place of its own, as in --bind HOST:/data: outside /proc, /dev, /sys, "
-			       "/task, " POLICY_DEFAULT_DIR " and the system's directories, without . or ..");
+			       "/task, " POLICY_DEFAULT_DIR " and the system's directories, without . or .. or //");
 }
 
 int policy_parse_bind(const char *text, struct policy_bind *ret, struct error *err)

@@ -63,11 +63,12 @@ int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS
 
 	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
 		ret_fds[i] = -1;
+	/* ECONNRESET is told once, before the peer's last messages: it left some of ours unread. */
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	take_fds(&msg, ret_fds);
 	if (n == 0)
 		return 0;

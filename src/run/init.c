@@ -196,18 +196,28 @@ static void task_main(struct init_args *args, int init_fd)
 	fail(ctx->init_fd, &err);
 }
 
+/* What the task says next. 1 with a message, 0 when its end was closed, -ECANCELED with its error. */
+static int hear_task(int task_fd, struct channel_message *ret, int fds[CHANNEL_FDS], struct error *err)
+{
+	int r = channel_receive(task_fd, ret, fds);
+
+	if (r == 1 && ret->type == CHANNEL_FAILED) {
+		*err = ret->error;
+		return -ECANCELED;
+	}
+	return r < 0 ? error_set(err, "task", -r, "wait for the task") : r;
+}
+
 /* Takes the network namespace that the task made. */
 static int join_network(int task_fd, struct error *err)
 {
 	struct channel_message message;
 	int fds[CHANNEL_FDS];
-	int r = channel_receive(task_fd, &message, fds);
+	int r = hear_task(task_fd, &message, fds, err);
 
-	if (r == 1 && message.type == CHANNEL_FAILED) {
-		*err = message.error;
-		return -ECANCELED;
-	}
-	if (r != 1 || message.type != CHANNEL_VIEW || fds[0] < 0)
+	if (r < 0)
+		return r;
+	if (r == 0 || message.type != CHANNEL_VIEW || fds[0] < 0)
 		return error_set(err, "task", 0, "ended before it could say why");
 	r = setns(fds[0], CLONE_NEWNET) < 0 ? error_set(err, "net", errno, "join the network namespace") : 0;
 	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
@@ -215,11 +225,22 @@ static int join_network(int task_fd, struct error *err)
 	return r;
 }
 
-static int send_go(int fd, struct error *err)
+/* Lets the task go on. When it is gone, its last words say why. */
+static int send_go(int task_fd, struct error *err)
 {
 	const struct channel_message go = {.type = CHANNEL_GO};
+	struct channel_message message;
+	int fds[CHANNEL_FDS];
+	int r = channel_send(task_fd, &go);
 
-	return channel_send(fd, &go) < 0 ? error_set(err, "task", EPIPE, "start the task") : 0;
+	if (r == 0)
+		return 0;
+	do {
+		r = hear_task(task_fd, &message, fds, err);
+		for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+			close_fd(&fds[i]);
+	} while (r == 1);
+	return r < 0 ? r : error_set(err, "task", 0, "ended before it could say why");
 }
 
 /* Learns whether the task's exec worked. */
@@ -227,16 +248,10 @@ static int await_exec(int task_fd, struct error *err)
 {
 	struct channel_message message;
 	int fds[CHANNEL_FDS];
-	int r = channel_receive(task_fd, &message, fds);
+	int r = hear_task(task_fd, &message, fds, err);
 
-	/* Its end was closed by the exec. */
-	if (r == 0)
-		return 0;
-	if (r == 1 && message.type == CHANNEL_FAILED)
-		*err = message.error;
-	else
-		error_set(err, "task", 0, "said something unexpected");
-	return -ECANCELED;
+	/* 0: its end was closed by the exec. */
+	return r == 1 ? error_set(err, "task", 0, "said something unexpected") : r;
 }
 
 /* Forks the task, which begins with its network. Returns its pid, and our end of its channel. */

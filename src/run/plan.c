@@ -3,17 +3,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
+#include "base/path.h"
 #include "python/interpreter.h"
 #include "run/tree.h"
+
+/* True when a path lies in a directory that the task may write to, by its name inside or outside. */
+static bool is_writable_place(const struct plan *plan, const char *path)
+{
+	if (path_is_below(path, POLICY_DEFAULT_DIR))
+		return true;
+	for (size_t i = 0; i < plan->tree_count; i++)
+		if (plan->trees[i].writable && path_is_below(path, plan->trees[i].host))
+			return true;
+	return false;
+}
 
 /* The result must lie where no task can write: not below a directory that this one is given. */
 static int check_result_place(const struct plan *plan, int result_fd, const char *path, struct error *err)
@@ -52,17 +61,78 @@ static int check_result_place(const struct plan *plan, int result_fd, const char
 	return 0;
 }
 
+/* Whether the way to a file, link by link, leads through a place of the task's. dir is where a relative
+ * path starts. */
+static bool passes_writable_place(const struct plan *plan, const char *dir, const char *path)
+{
+	AUTO_FREE char *way = NULL;
+	AUTO_FREE char *real = NULL;
+	size_t length;
+
+	if (asprintf(&way, "%s/%s", *path == '/' ? "" : dir, path) < 0)
+		return true;
+	length = strlen(way);
+	for (size_t i = 1; i < length; i++) {
+		bool is_writable;
+
+		if (way[i] != '/')
+			continue;
+		way[i] = '\0';
+		free(real);
+		real = realpath(way, NULL);
+		is_writable = real != NULL && is_writable_place(plan, real);
+		way[i] = '/';
+		if (is_writable)
+			return true;
+	}
+	return false;
+}
+
+/* Before anything is made: no task may have a say in where the verdict goes. */
+static int check_result_name(const struct plan *plan, const char *path, struct error *err)
+{
+	AUTO_FREE char *cwd = realpath(".", NULL);
+	AUTO_FREE char *dir = NULL;
+	char target[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	bool refused = cwd == NULL || passes_writable_place(plan, cwd, path);
+
+	if (!refused && n > 0) {
+		target[n] = '\0';
+		if (slash == NULL)
+			dir = strdup(cwd);
+		else if (asprintf(&dir, "%s%s%.*s", *path == '/' ? "" : cwd, *path == '/' ? "" : "/",
+				  (int)(slash - path), path) < 0)
+			dir = NULL;
+		refused = dir == NULL || passes_writable_place(plan, dir, target);
+	}
+	if (refused) {
+		error_set(err, "result", 0, "--result %s: lies where the task can write", path);
+		return error_hint(err, "choose a file outside the sandbox directory");
+	}
+	if (n > 0 && stat(path, &st) < 0)
+		return error_set(err, "result", errno, "--result %s: a link to nowhere", path);
+	return 0;
+}
+
 static int open_result(const struct policy *policy, struct plan *plan, struct error *err)
 {
 	int fd;
 
 	if (policy->result == NULL)
 		return 0;
-	/* Not truncated yet: a start that fails leaves an older verdict until ours is written. */
-	if (policy->result_fd >= 0)
+	if (policy->result_fd >= 0) {
 		fd = fcntl(policy->result_fd, F_DUPFD_CLOEXEC, 3);
-	else
+	} else {
+		int r = check_result_name(plan, policy->result, err);
+
+		if (r < 0)
+			return r;
+		/* Not truncated yet: a start that fails leaves an older verdict until ours is written. */
 		fd = open(policy->result, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	}
 	if (fd < 0)
 		return error_set(err, "result", errno, "--result %s", policy->result);
 	plan->result_fd = fd;
@@ -144,11 +214,8 @@ static int plan_python(const struct policy *policy, struct plan *plan, struct er
 	int r = interpreter_find(policy->command.python, getenv("PATH"), &python, err);
 
 	for (size_t i = 0; i < python.roots.count && r == 0; i++) {
-		size_t len = strlen(POLICY_DEFAULT_DIR);
-
-		if (strncmp(python.roots.item[i], POLICY_DEFAULT_DIR, len) == 0 &&
-		    (python.roots.item[i][len] == '/' || python.roots.item[i][len] == '\0')) {
-			error_set(err, "python", 0, "%s lies in the sandbox directory, where tasks write",
+		if (is_writable_place(plan, python.roots.item[i])) {
+			error_set(err, "python", 0, "%s lies where tasks write",
 				  python.exe);
 			r = error_hint(err, "pass another interpreter with --python");
 		} else {

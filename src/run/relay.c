@@ -108,7 +108,9 @@ static bool flush(struct relay_out *relay)
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			return false;
 		} else {
-			/* EPIPE, ENOSPC, EIO: what the reader's side answers, the task cannot be told. */
+			/* What is lost already the task can't be told; the caller is. */
+			if (errno != EPIPE && errno != ECONNRESET)
+				relay->errnum = errno;
 			reader_gone(relay);
 		}
 	}

@@ -28,6 +28,7 @@ struct relay_out {
 	uint64_t bound; /* bytes that are passed on; LIMIT_NONE for all */
 	uint64_t passed;
 	uint64_t dropped;
+	int errnum;   /* why the caller's side took no more, other than a reader that went away */
 	size_t start; /* what is still to be written: buffer[start..end) */
 	size_t end;
 	char *buffer; /* RELAY_BUFFER bytes, when first needed */

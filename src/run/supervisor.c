@@ -288,7 +288,8 @@ static int start(struct run *run, char *argv[], int stdio_closed, struct error *
 					      .stdio_fd = {task_fds[0], task_fds[1], task_fds[2]},
 					      .keep_groups = !run->plan.ids.privileged,
 					      .limit_pids = run->cg.version == 0,
-					      .watch_disk = run->watch.disk_bytes != LIMIT_NONE,
+					      .watch_disk = run->plan.workdir_fd >= 0 &&
+							    run->policy->limits.disk_bytes != LIMIT_NONE,
 					      .nofile = run->plan.nofile,
 					      .root_fd = -1,
 					      .pts_fd = -1,
@@ -302,6 +303,9 @@ static int start(struct run *run, char *argv[], int stdio_closed, struct error *
 		close_fd(&task_fds[i]);
 	if (r == 0)
 		r = idmap_write(run->init_pid, &run->plan.ids, err);
+	/* While init forks: nothing that is counted here is the task's yet. */
+	if (r == 0)
+		r = prepare_watch(run, err);
 	if (r == 0)
 		r = channel_send(run->channel_fd, &go) < 0 ? error_set(err, "init", EPIPE, "start") : 0;
 	return r;
@@ -332,6 +336,8 @@ static void on_message(struct run *run)
 	case CHANNEL_EXITED:
 		run->has_status = run->verdict.started;
 		run->wait_status = message.value;
+		/* Its mounts are going: what we hold of them would make us end them later, alone. */
+		watch_fini(&run->watch);
 		break;
 	case CHANNEL_FAILED:
 		run->failed = true;
@@ -536,7 +542,8 @@ static void conclude(struct run *run)
 	if (stats.has_memory) {
 		verdict->memory_peak_bytes = stats.memory_peak_bytes;
 		verdict->memory_peak_is_group = true;
-	} else if (run->watch.memory_peak_bytes > 0) {
+	} else if (run->watch.memory_peak_bytes > verdict->memory_peak_bytes) {
+		/* Sampled, so the kernel's own figure for one process may be the higher one. */
 		verdict->memory_peak_bytes = run->watch.memory_peak_bytes;
 		verdict->memory_peak_is_group = true;
 	}
@@ -546,8 +553,8 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (stats.oom_kills > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
-	verdict->out = (struct verdict_stream){run->out.passed, run->out.dropped};
-	verdict->err = (struct verdict_stream){run->err.passed, run->err.dropped};
+	verdict->out = (struct verdict_stream){run->out.passed, run->out.dropped, run->out.errnum};
+	verdict->err = (struct verdict_stream){run->err.passed, run->err.dropped, run->err.errnum};
 	if ((run->out.passed + run->out.dropped > run->out.bound && run->out.dropped > 0) ||
 	    (run->err.passed + run->err.dropped > run->err.bound && run->err.dropped > 0))
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
@@ -587,9 +594,7 @@ static int prepare(struct run *run, struct error *err)
 		r = plan_make(run->policy, &run->plan, err);
 	if (r == 0)
 		r = prepare_cgroup(run, err);
-	if (r == 0)
-		r = choose_rungs(run, err);
-	return r < 0 ? r : prepare_watch(run, err);
+	return r < 0 ? r : choose_rungs(run, err);
 }
 
 static void run_fini(struct run *run)
@@ -629,12 +634,12 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	if (r == 0) {
 		if (policy->limits.wall_ms != LIMIT_NONE)
 			run.deadline_ms = run.start_ms + policy->limits.wall_ms;
-		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
-				  ? run.start_ms
-				  : NEVER;
 		r = start(&run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
 			kill_init(&run);
+		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
+				  ? run.start_ms
+				  : NEVER;
 		run.failed = r < 0;
 		run.init_gone = run.init_pid <= 0;
 		if (!run.init_gone || r == 0)
@@ -657,7 +662,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
-	*ret_raise = run.interrupted != 0 && verdict->signal == SIGINT ? SIGINT : 0;
+	*ret_raise = run.interrupted != 0 && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
 	run_fini(&run);
 	return verdict->status;
 }

@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
+#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/sys.h"
 
 /*
@@ -107,12 +107,48 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 	return plan->ids.privileged ? make_tree(&plan->ids, &st, tree, err) : 0;
 }
 
+/* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
+static int refuse_kernel_mounts(const char *real, struct error *err)
+{
+	static const char *const refused[] = {"cgroup",	 "cgroup2", "proc",   "sysfs",	"debugfs",    "tracefs",
+					      "devpts",	 "devtmpfs", "bpf",   "mqueue", "securityfs", "configfs",
+					      "pstore",	 "efivarfs", "binder", "fusectl"};
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *entry;
+	size_t holder = 0;
+	const char *held_by = NULL;
+	const char *found = NULL;
+
+	if (mounts == NULL)
+		return error_set(err, "files", errno, "/proc/self/mounts");
+	while ((entry = getmntent(mounts)) != NULL) {
+		const char *type = NULL;
+
+		for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+			if (strcmp(entry->mnt_type, refused[i]) == 0)
+				type = refused[i];
+		/* The innermost mount that holds it, and the last on one place, is what it lies on. */
+		if (path_is_below(real, entry->mnt_dir) && strlen(entry->mnt_dir) >= holder) {
+			holder = strlen(entry->mnt_dir);
+			held_by = type;
+		} else if (type != NULL && path_is_below(entry->mnt_dir, real)) {
+			found = type;
+		}
+	}
+	endmntent(mounts);
+	if (held_by != NULL)
+		found = held_by;
+	if (found == NULL)
+		return 0;
+	error_set(err, "files", 0, "--bind %s: would show a file system of the kernel's (%s)", real, found);
+	return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
+}
+
 static int refuse_kind(const char *real, struct error *err)
 {
-	struct statfs fs;
 	struct stat st;
 
-	if (stat(real, &st) < 0 || statfs(real, &fs) < 0)
+	if (stat(real, &st) < 0)
 		return error_set(err, "files", errno, "--bind %s", real);
 	if (strcmp(real, "/") == 0) {
 		error_set(err, "files", 0, "--bind /: would show the whole host");
@@ -122,19 +158,7 @@ static int refuse_kind(const char *real, struct error *err)
 		error_set(err, "files", 0, "--bind %s: not a file or directory", real);
 		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
 	}
-	switch ((unsigned long)fs.f_type) {
-	case CGROUP_SUPER_MAGIC:
-	case CGROUP2_SUPER_MAGIC:
-	case PROC_SUPER_MAGIC:
-	case SYSFS_MAGIC:
-	case DEBUGFS_MAGIC:
-	case TRACEFS_MAGIC:
-	case DEVPTS_SUPER_MAGIC:
-		error_set(err, "files", 0, "--bind %s: a file system of the kernel's", real);
-		return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
-	default:
-		return 0;
-	}
+	return refuse_kernel_mounts(real, err);
 }
 
 int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
@@ -193,12 +217,18 @@ static int hand_over(const struct policy *policy, const struct plan *plan, const
 
 int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	const char *path = policy->files.dir;
 	bool is_default = policy->origin[OPTION_DIR] == ORIGIN_DEFAULT;
+	AUTO_FREE char *given = strdup(policy->files.dir);
 	AUTO_FREE char *real = NULL;
+	const char *path = given;
 	struct stat st;
 	int r;
 
+	if (given == NULL)
+		return error_set(err, "files", ENOMEM, "%s", policy->files.dir);
+	/* "link/" would be followed. */
+	for (size_t len = strlen(given); len > 1 && given[len - 1] == '/'; len--)
+		given[len - 1] = '\0';
 	if (is_default && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return error_set(err, "files", errno, "mkdir %s", path);
 	plan->workdir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -54,8 +54,11 @@ int verdict_status(const struct verdict *verdict)
 {
 	switch (verdict->outcome) {
 	case OUTCOME_EXITED:
-		return verdict->exit_code == 0 && has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123
-										   : verdict->exit_code;
+		if (verdict->exit_code != 0)
+			return verdict->exit_code;
+		if (verdict->out.errnum != 0 || verdict->err.errnum != 0)
+			return 125;
+		return has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123 : 0;
 	case OUTCOME_SIGNALED:
 		return 128 + verdict->signal;
 	case OUTCOME_TIMEOUT:
@@ -74,8 +77,19 @@ int verdict_status(const struct verdict *verdict)
 
 static json_t *stream_json(const struct verdict_stream *stream)
 {
-	return json_pack("{s:I, s:I}", "bytes", (json_int_t)stream->passed, "dropped_bytes",
-			 (json_int_t)stream->dropped);
+	return json_pack("{s:I, s:I, s:s*}", "bytes", (json_int_t)stream->passed, "dropped_bytes",
+			 (json_int_t)stream->dropped, "error",
+			 stream->errnum != 0 ? strerror(stream->errnum) : NULL);
+}
+
+static void report_stream(const char *name, const struct verdict_stream *stream)
+{
+	struct error err;
+
+	if (stream->errnum == 0)
+		return;
+	error_set(&err, "stdio", stream->errnum, "write %s", name);
+	log_error(&err);
 }
 
 static json_t *limits_json(const struct verdict *verdict, const struct policy *policy)
@@ -231,6 +245,8 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	case OUTCOME_MAX:
 		break;
 	}
+	report_stream("standard output", &verdict->out);
+	report_stream("standard error", &verdict->err);
 	if (has_hit(verdict, LIMIT_HIT_OUTPUT))
 		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
 			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));

@@ -50,6 +50,7 @@ enum rung {
 struct verdict_stream {
 	uint64_t passed;
 	uint64_t dropped;
+	int errnum; /* of a write to the caller's file that failed, or 0 */
 };
 
 struct verdict {

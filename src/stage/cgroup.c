@@ -54,6 +54,18 @@ static int why_not(struct cgroup *cg, const char *what, int errnum)
 	return 0;
 }
 
+/* Removes a group, waiting a little for processes that are still ending. */
+static void remove_group(int parent_fd, const char *name)
+{
+	const struct timespec pause = {.tv_nsec = 500000};
+
+	for (unsigned int try = 0; try < 200; try++) {
+		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 /* Removes groups of ours whose owner is gone: nobody holds their lock. */
 static void sweep(int parent_fd)
 {
@@ -72,8 +84,7 @@ static void sweep(int parent_fd)
 			continue;
 		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (group_fd >= 0 && flock(group_fd, LOCK_EX | LOCK_NB) == 0)
-			/* EBUSY: its processes are still dying; the next start gets it. */
-			(void)unlinkat(parent_fd, entry->d_name, AT_REMOVEDIR);
+			remove_group(parent_fd, entry->d_name);
 	}
 	closedir(dir);
 }
@@ -104,15 +115,9 @@ static int part_create(struct cgroup_part *part)
 
 static void part_remove(struct cgroup_part *part)
 {
-	const struct timespec pause = {.tv_nsec = 500000};
-
 	if (part->dir_fd < 0)
 		return;
-	for (unsigned int try = 0; try < 200; try++) {
-		if (unlinkat(part->parent_fd, part->name, AT_REMOVEDIR) == 0 || errno != EBUSY)
-			break;
-		(void)nanosleep(&pause, NULL);
-	}
+	remove_group(part->parent_fd, part->name);
 	part_close(part);
 }
 

@@ -112,17 +112,18 @@ static int place_script(const struct stage_ctx *ctx, struct error *err)
 }
 
 /* Mounts the new root over "/" and makes it the working directory. Returns its descriptor. */
-static int mount_root(const struct stage_ctx *ctx, struct error *err)
+static int mount_root(const struct policy *policy, const struct stage_ctx *ctx, struct error *err)
 {
 	AUTO_CLOSE int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	int root_fd = -1;
 	char size[32];
 
-	/* Room for /etc, mount points and the script, and no more: it is the task's memory. */
-	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)(ctx->script_bytes + (16U << 20)));
+	/* Room for the script and, in /dev/shm, for as much as the task may have in memory at all. */
+	(void)snprintf(size, sizeof(size), "%llu",
+		       (unsigned long long)(ctx->script_bytes + policy->limits.ram_bytes));
 	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", "4096", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "nr_inodes", "20480", 0) < 0 ||
 	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail(err, "make a tmpfs for", "/");
 	root_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -153,12 +154,11 @@ int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error 
 	static const char *const system[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 	int r = 0;
 
-	(void)policy;
 	umask(022);
 	/* Nothing that is mounted here may travel back to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fail(err, "make private", "/");
-	ctx->root_fd = mount_root(ctx, err);
+	ctx->root_fd = mount_root(policy, ctx, err);
 	if (ctx->root_fd < 0)
 		return ctx->root_fd;
 	for (size_t i = 0; i < ARRAY_SIZE(system) && r == 0; i++)

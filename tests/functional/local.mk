@@ -1,0 +1,20 @@
+# The functional and escape suites; tests/run.py finds the modules.
+EXTRA_DIST += \
+	tests/functional/harness.py \
+	tests/functional/test_command.py \
+	tests/functional/test_errors.py \
+	tests/functional/test_files.py \
+	tests/functional/test_leftovers.py \
+	tests/functional/test_limits.py \
+	tests/functional/test_python.py \
+	tests/functional/test_result.py \
+	tests/functional/test_streams.py \
+	tests/functional/test_view.py \
+	tests/escape/escape.py \
+	tests/escape/probelib.py \
+	tests/escape/probes_files.py \
+	tests/escape/probes_kernel.py \
+	tests/escape/probes_network.py \
+	tests/escape/probes_processes.py \
+	tests/escape/probes_setid.py \
+	tests/escape/test_runs.py

@@ -1,0 +1,118 @@
+"""When it cannot be done, the task does not start: the message names the stage and, where it is known, the cure."""
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+import harness
+
+
+class Script(harness.Case):
+    def test_missing(self):
+        result = self.run_capsule(self.path("none.py"), "arg")
+        self.refused(result, "script: ", "none.py", "No such file", "hint: ", status=127)
+
+    @harness.only_user
+    def test_unreadable(self):
+        self.refused(self.run_capsule(self.write("secret.py", "pass", 0o000)), "script: ", "secret.py",
+                     "Permission denied", "hint: ", status=126)
+
+    def test_directory_without_main(self):
+        os.mkdir(self.path("app"))
+        self.refused(self.run_capsule(self.path("app")), "app", "__main__.py", status=127)
+
+    def test_below_a_file(self):
+        self.write("file")
+        self.assertIn(self.run_capsule(self.path("file/task.py")).status, (126, 127))
+
+    def test_device(self):
+        self.assertNotEqual(self.run_capsule("/dev/tty0/x").status, 0)
+
+
+class Requirements(harness.Case):
+    LAYERS = "user,mount,pid,net,ipc,uts,cgroupns,no-new-privs,capabilities,seccomp"
+
+    def test_what_always_holds(self):
+        self.check(self.run_capsule("-q", "--require", self.LAYERS, "-c", "pass"))
+        self.check(self.run_capsule("-q", "--require", "user", "--require", "seccomp", "-c", "pass"))
+
+    @harness.for_cgroup(False)
+    def test_cgroup_that_is_not_at_hand(self):
+        self.refused(self.run_capsule("--require", "cgroup", "-c", "open('ran', 'w')"), "--require cgroup", "hint: ")
+        self.assertFalse(os.path.exists(self.path("sandbox/ran")))
+
+    @harness.for_cgroup(True)
+    def test_cgroup_that_is_at_hand(self):
+        result = self.check(self.run_capsule("-q", "--require", "cgroup", "-c", "pass", verdict=True))
+        self.assertIn("cgroup", result.verdict["layers"])
+
+    def test_unknown(self):
+        for value in ("castle", "cgroup,castle", "", "cgroup,", "CGROUP", "cgroup user"):
+            with self.subTest(value=value):
+                result = self.run_capsule("--require", value, "-c", "pass")
+                self.refused(result, "--require", status=2)
+
+
+class Machine(harness.Case):
+    def test_user_namespaces_are_switched_off(self):
+        unshare = harness.need("unshare")
+        shell = ('echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"')
+        if subprocess.run([unshare, "-Ur", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("unshare -Ur does not work here")
+        result = self.run_capsule("--fresh", "-c", "open('ran', 'w')", sandbox=False,
+                                  prefix=[unshare, "-Ur", "sh", "-c", shell, "sh"])
+        self.refused(result, "clone: ", "user namespaces are switched off", "sysctl user.max_user_namespaces")
+
+    def test_inside_a_user_namespace_of_ones_own(self):
+        """As in a rootless container: root there is nobody special, and it works."""
+        unshare = harness.need("unshare")
+        if subprocess.run([unshare, "-Ur", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("unshare -Ur does not work here")
+        result = self.run_capsule("-q", "--fresh", "-c", "import os; print(os.getuid())", sandbox=False,
+                                  prefix=[unshare, "-Ur"])
+        self.assertEqual(self.check(result).out, "1000\n")
+
+    def test_inside_itself(self):
+        """No nested user namespace: the sandbox in a sandbox is refused, with a reason."""
+        result = self.run_capsule("-q", "--bind", harness.CAPSULE_RUN + ":/opt/capsule-run", "--exec", "--",
+                                  "/opt/capsule-run", "--fresh", "-c", "pass")
+        self.refused(result, "clone: ", "hint: ")
+
+    def test_too_few_descriptors(self):
+        import resource
+        result = self.run_capsule("-q", "--fresh", "-c", "pass", sandbox=False,
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)))
+        self.refused(result)
+
+    @harness.only_root
+    def test_set_id_use_is_refused(self):
+        copy = shutil.copy(harness.CAPSULE_RUN, self.path("capsule-run"))
+        os.chown(copy, 64901, 64901)
+        for mode in (0o4755, 0o2755):
+            os.chmod(copy, mode)
+
+            def drop():
+                os.setgroups([])
+                os.setgid(64902)
+                os.setuid(64902)
+
+            done = subprocess.run([copy, "--fresh", "-c", "pass"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, preexec_fn=drop, cwd="/")
+            if done.returncode == 0:
+                self.skipTest("set-id bits do not count on this file system")
+            self.assertEqual(done.returncode, 125, done)
+            self.assertIn(b"set-id", done.stderr)
+
+    def test_no_arguments_vector(self):
+        """A caller that passes no argv[0] (CVE-2021-4034's way) gets an error."""
+        code = ("import ctypes; ctypes.CDLL(None).execve(%r, (ctypes.c_char_p * 1)(None), (ctypes.c_char_p * 1)(None))"
+                % harness.CAPSULE_RUN.encode())
+        done = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+        self.assertIn(done.returncode, (2, 125), done)
+        self.assertIn(b"capsule-run: ", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
