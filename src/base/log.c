@@ -40,6 +40,7 @@ void log_error(const struct error *err)
 		write_line("hint", err->hint);
 }
 
+static void vlog(enum log_level at, const char *stage, const char *fmt, va_list ap) ATTR_PRINTF(3, 0);
 static void vlog(enum log_level at, const char *stage, const char *fmt, va_list ap)
 {
 	char text[ERROR_DETAIL_MAX];

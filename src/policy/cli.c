@@ -212,6 +212,18 @@ static void print_help_row(FILE *out, char letter, const char *name, const char 
 	fprintf(out, "  %-25s  %s\n", left, help);
 }
 
+static void print_option_help(FILE *out, const struct option_row *row)
+{
+	/* A flag has no default worth showing, and some help texts name theirs. */
+	bool shows_preset =
+	    row->metavar != NULL && row->preset != NULL && strstr(row->help, row->preset) == NULL;
+	char help[160];
+
+	(void)snprintf(help, sizeof(help), "%s%s%s%s", row->help, shows_preset ? " [" : "",
+		       shows_preset ? row->preset : "", shows_preset ? "]" : "");
+	print_help_row(out, row->letter, row->name, row->metavar, help);
+}
+
 void cli_print_help(FILE *out)
 {
 	fprintf(out, "Usage: capsule-run [OPTION]... TASK.py [ARG]...\n"
@@ -220,27 +232,17 @@ void cli_print_help(FILE *out)
 		     "Runs untrusted Python with one writable directory, no network and true limits.\n");
 	for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++) {
 		fprintf(out, "%s:\n", option_group_title(group));
-		for (unsigned int i = 0; i < OPTION_MAX; i++) {
-			const struct option_row *row = &option_table[i];
-			char help[160];
-
-			if (row->group != group)
-				continue;
-			(void)snprintf(help, sizeof(help), "%s%s%s%s", row->help,
-				       row->metavar != NULL && row->preset != NULL ? " [" : "",
-				       row->metavar != NULL && row->preset != NULL && i != OPTION_DIR
-					   ? row->preset
-					   : "",
-				       row->metavar != NULL && row->preset != NULL ? "]" : "");
-			print_help_row(out, row->letter, row->name, row->metavar,
-				       i == OPTION_DIR ? row->help : help);
-		}
+		for (unsigned int i = 0; i < OPTION_MAX; i++)
+			if (option_table[i].group == group)
+				print_option_help(out, &option_table[i]);
 	}
+	fprintf(out, "      -c CODE, -m MODULE, -    as in python3; the rest of the line is the task's\n"
+		     "      --exec -- PROGRAM        run a program that is not Python\n");
 	for (size_t i = 0; i < ARRAY_SIZE(action_table); i++)
 		print_help_row(out, action_table[i].letter, action_table[i].name, NULL,
 			       action_table[i].help);
-	fprintf(out, "Exit status: the task's own; 128+N signal N; 123 output or disk limit; 124 time limit;\n"
-		     "125 capsule-run failed; 126, 127 can't execute; 137 out of memory; 2 usage.\n");
+	fprintf(out, "Exit status: the task's own; 128+N signal N; 123 output or disk limit; 124 time\n"
+		     "limit; 125 capsule-run failed; 126, 127 can't execute; 137 out of memory; 2 usage.\n");
 }
 
 static void print_value(FILE *out, const char *name, const char *value, enum origin origin)

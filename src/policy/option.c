@@ -64,7 +64,7 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_FRESH] = {"fresh", 0, .group = OPTION_GROUP_FILES, FLAG(files.fresh),
 		      .help = "an empty directory in memory instead, gone at the end"},
     [OPTION_BIND] = {"bind", 'b', .group = OPTION_GROUP_FILES,
-		     LIST(files.bind, "HOST[:GUEST][:ro|:rw]"),
+		     LIST(files.bind, "HOST[:GUEST][:rw]"),
 		     .help = "show a file or directory; read-only, same path"},
     [OPTION_SRC] = {"src", 0, .group = OPTION_GROUP_FILES, LIST(files.src, "DIR"),
 		    .help = "show a project read-only and import from it"},

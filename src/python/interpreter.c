@@ -241,6 +241,36 @@ static bool read_venv_home(const char *config, char *ret_home)
 	return false;
 }
 
+static bool has_stdlib(const char *prefix, unsigned int minor)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/lib/python3.%u/os.py", prefix, minor);
+
+	if (n > 0 && n < PATH_MAX && is_file(path))
+		return true;
+	n = snprintf(path, sizeof(path), "%s/lib64/python3.%u/os.py", prefix, minor);
+	return n > 0 && n < PATH_MAX && is_file(path);
+}
+
+/*
+ * What a virtual environment needs: itself, and the prefix that it was made from. The file that names the
+ * latter may have been planted: only a directory that holds this very Python is shown for its sake.
+ */
+static int add_venv(struct interpreter *ret, const char *venv, const char *config, const char *prefix,
+		    struct error *err)
+{
+	char home[PATH_MAX];
+	int r = add_root(ret, venv, err);
+
+	if (r < 0 || !read_venv_home(config, home) || !to_parent(home) || strcmp(home, prefix) == 0 ||
+	    is_system(home))
+		return r;
+	if (has_stdlib(home, ret->minor))
+		return add_root(ret, home, err);
+	error_set(err, NAME, 0, "%s: its home %s holds no Python 3.%u", config, home, ret->minor);
+	return error_hint(err, "make the environment anew, or %s", pass_one);
+}
+
 /* Fills exe, roots and minor from an existing interpreter's path. */
 static int describe(const char *path, struct interpreter *ret, struct error *err)
 {
@@ -248,7 +278,7 @@ static int describe(const char *path, struct interpreter *ret, struct error *err
 	char prefix[PATH_MAX];
 	char venv[PATH_MAX];
 	char config[PATH_MAX];
-	char home[PATH_MAX];
+	bool is_venv;
 	int r = 0;
 
 	if (realpath(path, real) == NULL)
@@ -262,19 +292,10 @@ static int describe(const char *path, struct interpreter *ret, struct error *err
 		prefix[0] = '\0';
 	memcpy(ret->exe, real, sizeof(real));
 	(void)snprintf(venv, sizeof(venv), "%s", path);
-	if (to_parent(venv) && to_parent(venv) && join(config, venv, "pyvenv.cfg") && is_file(config)) {
-		/* The environment is found by the path that was called, not by where it leads. */
-		(void)snprintf(ret->exe, sizeof(ret->exe), "%s", path);
-		r = add_root(ret, venv, err);
-		if (r == 0 && read_venv_home(config, home) && to_parent(home) && strcmp(home, prefix) != 0)
-			r = add_root(ret, home, err);
-	}
-	if (r == 0)
-		r = add_root(ret, prefix, err);
-	if (r < 0)
-		return r;
-	if (!find_minor(real, prefix, &ret->minor)) {
-		error_set(err, NAME, 0, "%s: no Python 3 (no python3.N in its name or below %s/lib)", path,
+	is_venv = to_parent(venv) && to_parent(venv) && join(config, venv, "pyvenv.cfg") && is_file(config);
+	if (!find_minor(real, prefix, &ret->minor) ||
+	    (!is_venv && !is_system(prefix) && !has_stdlib(prefix, ret->minor))) {
+		error_set(err, NAME, 0, "%s: no Python 3 (no python3.N with its library below %s/lib)", path,
 			  prefix);
 		return error_hint(err, "%s", pass_one);
 	}
@@ -283,7 +304,19 @@ static int describe(const char *path, struct interpreter *ret, struct error *err
 			  MINOR_MIN);
 		return error_hint(err, "%s", pass_one);
 	}
-	return 0;
+	if (is_venv) {
+		/* The environment is found by the path that was called, not by where it leads. */
+		(void)snprintf(ret->exe, sizeof(ret->exe), "%s", path);
+		r = add_venv(ret, venv, config, prefix, err);
+		/* Made by copying, its program is its own; else it leads to the prefix's. */
+		if (r < 0 || strcmp(prefix, venv) == 0)
+			return r;
+		if (!is_system(prefix) && !has_stdlib(prefix, ret->minor)) {
+			error_set(err, NAME, 0, "%s leads to %s, which is no Python's", path, real);
+			return error_hint(err, "%s", pass_one);
+		}
+	}
+	return add_root(ret, prefix, err);
 }
 
 int interpreter_find(const char *path, const char *search_path, struct interpreter *ret, struct error *err)

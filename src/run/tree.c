@@ -164,7 +164,6 @@ static int refuse_kind(const char *real, struct error *err)
 int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
 {
 	AUTO_FREE char *real = realpath(bind->host, NULL);
-	AUTO_FREE char *absolute = NULL;
 	const char *guest = bind->guest;
 	int r;
 

@@ -34,15 +34,18 @@ int stage_hostname(const struct policy *policy, struct stage_ctx *ctx, struct er
 
 int stage_process(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
+	static const unsigned long default_action[8];
 	sigset_t none;
 
 	(void)policy;
 	(void)ctx;
 	if (setsid() < 0)
 		return error_set(err, "process", errno, "setsid");
+	/* The kernel's own call: signal() leaves out two that the C library keeps, which a caller may
+	 * have ignored all the same. All zeros is SIG_DFL without flags on every architecture. */
 	for (int sig = 1; sig < NSIG; sig++)
-		/* EINVAL: SIGKILL, SIGSTOP and the two that the C library keeps. */
-		if (signal(sig, SIG_DFL) == SIG_ERR && errno != EINVAL)
+		if (syscall(SYS_rt_sigaction, sig, default_action, NULL, NSIG / 8) < 0 && sig != SIGKILL &&
+		    sig != SIGSTOP)
 			return error_set(err, "process", errno, "reset signal %d", sig);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)

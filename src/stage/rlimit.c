@@ -3,7 +3,7 @@
 
 #include "stage/stage.h"
 
-static int limit(int resource, const char *name, uint64_t value, struct error *err)
+static int limit(__rlimit_resource_t resource, const char *name, uint64_t value, struct error *err)
 {
 	rlim_t n = value == LIMIT_NONE ? RLIM_INFINITY : (rlim_t)value;
 	struct rlimit lim;

@@ -11,7 +11,6 @@ crossed, returns nothing (or raises Contained) when it was not, and lets OSError
 import ctypes
 import errno
 import json
-import mmap
 import os
 import platform
 import signal
@@ -20,8 +19,6 @@ import stat
 import struct
 import subprocess
 import sys
-import threading
-import time
 
 PROBES = {}
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -32,23 +29,18 @@ X86_64 = platform.machine() == "x86_64"
 CALLS = {
     "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264), "mount": (165, 40), "umount2": (166, 39),
     "pivot_root": (155, 41), "unshare": (272, 97), "setns": (308, 268), "clone": (56, 220), "clone3": (435, 435),
-    "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsmount": (432, 432), "fspick": (433, 433),
-    "mount_setattr": (442, 442), "openat": (257, 56), "openat2": (437, 437), "fchmodat2": (452, 452), "mknodat": (259, 33),
-    "fchmod": (91, 52), "fchmodat": (268, 53), "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "openat": (257, 56), "openat2": (437, 437), "fchmodat2": (452, 452),
+    "mknodat": (259, 33), "fchmodat": (268, 53), "ptrace": (101, 117), "process_vm_readv": (310, 270),
     "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "kcmp": (312, 272), "add_key": (248, 217),
     "request_key": (249, 218), "keyctl": (250, 219), "io_uring_setup": (425, 425), "bpf": (321, 280),
     "userfaultfd": (323, 282), "perf_event_open": (298, 241), "shmget": (29, 194), "msgget": (68, 186),
-    "semget": (64, 190), "mq_open": (240, 180), "prlimit64": (302, 261), "memfd_create": (319, 279), "getpid": (39, 172),
-    "process_vm_writev": (311, 271), "kexec_load": (246, 104), "init_module": (175, 105), "finit_module": (313, 273),
-    "delete_module": (176, 106), "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89),
-    "syslog": (103, 116), "settimeofday": (170, 170), "clock_settime": (227, 112), "adjtimex": (159, 171),
-    "sethostname": (170 if X86_64 else 161, 161), "personality": (135, 92), "fanotify_init": (300, 262),
-    "quotactl": (179, 60), "lookup_dcookie": (212, 18), "io_setup": (206, 0), "seccomp": (317, 277),
-    "sched_setscheduler": (144, 119), "chroot": (161, 51), "vmsplice": (75 + 203, 75), "memfd_secret": (447, 447),
-    "mbind": (237, 235), "pidfd_send_signal": (424, 424), "process_madvise": (440, 440), "landlock_create_ruleset": (444, 444),
-    "ioctl": (16, 29), "vhangup": (153, 58), "setdomainname": (171, 162),
+    "semget": (64, 190), "mq_open": (240, 180), "prlimit64": (302, 261), "kexec_load": (246, 104),
+    "init_module": (175, 105), "delete_module": (176, 106), "reboot": (169, 142), "swapon": (167, 224),
+    "swapoff": (168, 225), "acct": (163, 89), "syslog": (103, 116), "settimeofday": (164, 170),
+    "clock_settime": (227, 112), "personality": (135, 92), "fanotify_init": (300, 262), "quotactl": (179, 60),
+    "seccomp": (317, 277), "chroot": (161, 51), "vhangup": (153, 58), "setdomainname": (171, 162),
 }
-CALLS["settimeofday"] = (164, 170)
 
 
 class Contained(Exception):

@@ -1,0 +1,333 @@
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "policy/option.h"
+#include "run/verdict.h"
+
+#define HIT(hit) (1U << LIMIT_HIT_##hit)
+
+static void test_status(void **state)
+{
+	static const struct {
+		enum outcome outcome;
+		int exit_code;
+		int signal;
+		uint32_t hits;
+		unsigned char exit; /* of the error */
+		int status;
+	} rows[] = {
+	    {OUTCOME_EXITED, 0, 0, 0, 0, 0},
+	    {OUTCOME_EXITED, 1, 0, 0, 0, 1},
+	    {OUTCOME_EXITED, 255, 0, 0, 0, 255},
+	    {OUTCOME_EXITED, 125, 0, 0, 0, 125},
+	    {OUTCOME_EXITED, 0, 0, HIT(OUTPUT), 0, 123},
+	    {OUTCOME_EXITED, 3, 0, HIT(OUTPUT), 0, 3},
+	    {OUTCOME_EXITED, 0, 0, HIT(PIDS), 0, 0},
+	    {OUTCOME_SIGNALED, -1, SIGSEGV, 0, 0, 139},
+	    {OUTCOME_SIGNALED, -1, SIGKILL, 0, 0, 137},
+	    {OUTCOME_SIGNALED, -1, SIGTERM, HIT(OUTPUT), 0, 143},
+	    {OUTCOME_TIMEOUT, -1, SIGKILL, HIT(TIMEOUT), 0, 124},
+	    {OUTCOME_TIMEOUT, 0, 0, HIT(TIMEOUT), 0, 124},
+	    {OUTCOME_CPU_TIME, -1, SIGXCPU, HIT(CPU_TIME), 0, 124},
+	    {OUTCOME_OUT_OF_MEMORY, -1, SIGKILL, HIT(RAM), 0, 137},
+	    {OUTCOME_OUT_OF_MEMORY, 0, 0, HIT(RAM), 0, 137},
+	    {OUTCOME_DISK, -1, SIGKILL, HIT(DISK), 0, 123},
+	    {OUTCOME_FAILED, -1, 0, 0, 0, 125},
+	    {OUTCOME_FAILED, -1, 0, 0, 126, 126},
+	    {OUTCOME_FAILED, -1, 0, 0, 127, 127},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict verdict = {.outcome = rows[i].outcome,
+					  .exit_code = rows[i].exit_code,
+					  .signal = rows[i].signal,
+					  .limits_hit = rows[i].hits,
+					  .error = {.exit = rows[i].exit}};
+		int status = verdict_status(&verdict);
+
+		CHECK(status == rows[i].status, "row %zu: %d", i, status);
+	}
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < RUNG_MAX; i++)
+		CHECK(rung_name(i)[0] != '\0', "rung %u", i);
+	for (unsigned int i = 0; i < LIMIT_HIT_MAX; i++)
+		CHECK(option_find(limit_hit_name(i), strlen(limit_hit_name(i))) < OPTION_MAX, "%s is no option",
+		      limit_hit_name(i));
+}
+
+/* Writes and reads back through a temporary file. */
+static json_t *write_and_load(struct verdict *verdict, const char *before)
+{
+	char path[PATH_MAX];
+	int dir_fd = unit_temp(path);
+	struct plan plan;
+	struct policy policy;
+	struct error err;
+	json_error_t why;
+	json_t *root;
+	FILE *in;
+	int fd;
+
+	memset(&plan, 0, sizeof(plan));
+	plan.ids = (struct idmap){.host_uid = 4000000000U, .host_gid = 7, .privileged = true};
+	unit_make(dir_fd, "verdict.json", before);
+	assert_int_equal(policy_init(&policy, &err), 0);
+	assert_int_equal(option_apply(&policy, OPTION_RESULT, "verdict.json", ORIGIN_COMMAND_LINE, &err), 0);
+	assert_int_equal(option_apply(&policy, OPTION_RAM, "2G", ORIGIN_COMMAND_LINE, &err), 0);
+	fd = openat(dir_fd, "verdict.json", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(verdict_write(verdict, &policy, &plan, fd, &err), 0);
+	(void)close(fd);
+	fd = openat(dir_fd, "verdict.json", O_RDONLY | O_CLOEXEC);
+	in = fdopen(fd, "r");
+	root = json_loadf(in, JSON_REJECT_DUPLICATES, &why);
+	CHECK(root != NULL, "line %d: %s", why.line, why.text);
+	(void)fclose(in);
+	policy_fini(&policy);
+	unit_temp_remove(path, dir_fd);
+	return root;
+}
+
+static const char *text_at(json_t *root, const char *one, const char *two, const char *three)
+{
+	json_t *at = json_object_get(root, one);
+
+	if (two != NULL)
+		at = json_object_get(at, two);
+	if (three != NULL)
+		at = json_object_get(at, three);
+	return json_string_value(at);
+}
+
+static json_int_t number_at(json_t *root, const char *one, const char *two)
+{
+	json_t *at = json_object_get(root, one);
+
+	if (two != NULL)
+		at = json_object_get(at, two);
+	CHECK(json_is_integer(at), "%s %s", one, two != NULL ? two : "");
+	return json_integer_value(at);
+}
+
+static void test_exited(void **state)
+{
+	struct verdict verdict = {.outcome = OUTCOME_EXITED,
+				  .started = true,
+				  .exit_code = 3,
+				  .status = 3,
+				  .limits_hit = HIT(PIDS) | HIT(OUTPUT),
+				  .wall_ms = 1234,
+				  .cpu_ms = 99,
+				  .memory_peak_bytes = 1ULL << 40,
+				  .memory_peak_is_group = true,
+				  .out = {10, 20},
+				  .err = {30, 1ULL << 40},
+				  .layers = LAYER_BIT(LAYER_USER) | LAYER_BIT(LAYER_CGROUP)};
+	char before[4096];
+	json_t *root;
+
+	(void)state;
+	verdict.rungs[OPTION_RAM] = RUNG_CGROUP_V2;
+	/* A longer, older verdict in the same file leaves nothing behind. */
+	memset(before, '#', sizeof(before) - 1);
+	before[sizeof(before) - 1] = '\0';
+	root = write_and_load(&verdict, before);
+	assert_int_equal(number_at(root, "capsule_run_verdict", NULL), 1);
+	assert_string_equal(text_at(root, "outcome", NULL, NULL), "exited");
+	assert_int_equal(number_at(root, "status", NULL), 3);
+	assert_int_equal(number_at(root, "exit_code", NULL), 3);
+	assert_true(json_is_null(json_object_get(root, "signal")));
+	assert_true(json_is_true(json_object_get(root, "started")));
+	assert_int_equal(number_at(root, "wall_ms", NULL), 1234);
+	assert_int_equal(number_at(root, "cpu_ms", NULL), 99);
+	assert_int_equal(number_at(root, "memory_peak_bytes", NULL), 1ULL << 40);
+	assert_string_equal(text_at(root, "memory_peak_of", NULL, NULL), "task");
+	assert_int_equal(number_at(root, "stdout", "bytes"), 10);
+	assert_int_equal(number_at(root, "stdout", "dropped_bytes"), 20);
+	assert_int_equal(number_at(root, "stderr", "bytes"), 30);
+	assert_int_equal(number_at(root, "stderr", "dropped_bytes"), 1ULL << 40);
+	assert_int_equal(json_array_size(json_object_get(root, "limits_hit")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "limits_hit"), 0)), "pids");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "limits_hit"), 1)), "output");
+	assert_int_equal(json_array_size(json_object_get(root, "layers")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "layers"), 1)), "cgroup");
+	assert_int_equal(number_at(root, "ids", "host_uid"), 4000000000U);
+	assert_true(json_is_true(json_object_get(json_object_get(root, "ids"), "groups_shed")));
+	assert_string_equal(text_at(root, "limits", "ram", "value"), "2G");
+	assert_string_equal(text_at(root, "limits", "ram", "rung"), "cgroup-v2");
+	assert_string_equal(text_at(root, "limits", "ram", "origin"), "command line");
+	assert_string_equal(text_at(root, "limits", "cpu", "value"), "unlimited");
+	assert_string_equal(text_at(root, "limits", "pids", "origin"), "default");
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		CHECK((json_object_get(json_object_get(root, "limits"), option_table[i].name) != NULL) ==
+			  (option_table[i].group == OPTION_GROUP_LIMITS),
+		      "%s", option_table[i].name);
+	assert_null(json_object_get(root, "error"));
+	assert_null(json_object_get(root, "overshoot"));
+	json_decref(root);
+}
+
+static void test_outcomes(void **state)
+{
+	static const struct {
+		enum outcome outcome;
+		const char *name;
+	} rows[] = {
+	    {OUTCOME_EXITED, "exited"},	    {OUTCOME_SIGNALED, "signaled"}, {OUTCOME_TIMEOUT, "timeout"},
+	    {OUTCOME_CPU_TIME, "cpu-time"}, {OUTCOME_OUT_OF_MEMORY, "oom"}, {OUTCOME_DISK, "disk"},
+	    {OUTCOME_FAILED, "failed"},
+	};
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(rows), OUTCOME_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict verdict = {.outcome = rows[i].outcome,
+					  .exit_code = -1,
+					  .signal = 9,
+					  .overshoot = 5,
+					  .streams_joined = true};
+		json_t *root;
+
+		error_set(&verdict.error, "s", 0, "d");
+		root = write_and_load(&verdict, "");
+		CHECK(unit_same(text_at(root, "outcome", NULL, NULL), rows[i].name), "%s", rows[i].name);
+		CHECK(json_is_null(json_object_get(root, "exit_code")), "%s", rows[i].name);
+		assert_int_equal(number_at(root, "signal", NULL), 9);
+		assert_int_equal(number_at(root, "overshoot", NULL), 5);
+		assert_string_equal(text_at(root, "stderr", NULL, NULL), "stdout");
+		assert_string_equal(text_at(root, "memory_peak_of", NULL, NULL), "largest process");
+		CHECK((json_object_get(root, "error") != NULL) == (rows[i].outcome == OUTCOME_FAILED), "%s",
+		      rows[i].name);
+		json_decref(root);
+	}
+}
+
+/* An error may come from inside, and name files: whatever bytes it has, the verdict says that there was one. */
+static void test_error_texts(void **state)
+{
+	static const struct {
+		const char *stage;
+		const char *detail;
+		const char *hint;
+		const char *want_stage;
+		const char *want_what;
+		const char *want_hint;
+	} rows[] = {
+	    {"rootfs", "mount /proc", "", "rootfs", "mount /proc", NULL},
+	    {"rootfs", "a \"q\" \\ \n\033[2J", "h", "rootfs", "a \"q\" \\ \n\033[2J", "h"},
+	    {"exec", "/\303\251\346\227\245", "h", "exec", "/\303\251\346\227\245", "h"},
+	    {"exec", "/bad\377byte", "h", "exec", "(not UTF-8)", "h"},
+	    {"e\377", "x", "h", "(not UTF-8)", "x", "h"},
+	    {"exec", "x", "bad\300\200", "exec", "x", "(not UTF-8)"},
+	    {"", "", "", "", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict verdict = {.outcome = OUTCOME_FAILED, .exit_code = -1};
+		json_t *root;
+
+		error_set(&verdict.error, rows[i].stage, ENOENT, "%s", rows[i].detail);
+		error_hint(&verdict.error, "%s", rows[i].hint);
+		root = write_and_load(&verdict, "");
+		CHECK(unit_same(text_at(root, "error", "stage", NULL), rows[i].want_stage), "row %zu", i);
+		CHECK(unit_same(text_at(root, "error", "what", NULL), rows[i].want_what), "row %zu", i);
+		CHECK(unit_same(text_at(root, "error", "hint", NULL), rows[i].want_hint), "row %zu", i);
+		CHECK(number_at(root, "error", "errno") == ENOENT, "row %zu", i);
+		CHECK(unit_same(text_at(root, "error", "text", NULL), strerror(ENOENT)), "row %zu", i);
+		json_decref(root);
+	}
+}
+
+static void test_write_fails(void **state)
+{
+	struct verdict verdict = {.outcome = OUTCOME_EXITED};
+	struct plan plan;
+	struct policy policy;
+	struct error err;
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	memset(&plan, 0, sizeof(plan));
+	assert_int_equal(policy_init(&policy, &err), 0);
+	assert_int_equal(option_apply(&policy, OPTION_RESULT, "out", ORIGIN_COMMAND_LINE, &err), 0);
+	assert_int_equal(verdict_write(&verdict, &policy, &plan, fd, &err), -ENOSPC);
+	assert_string_equal(err.stage, "result");
+	assert_non_null(strstr(err.detail, "out"));
+	policy_fini(&policy);
+	(void)close(fd);
+}
+
+static void test_report(void **state)
+{
+	static const struct {
+		struct verdict verdict;
+		const char *says; /* NULL: nothing */
+	} rows[] = {
+	    {{.outcome = OUTCOME_EXITED}, NULL},
+	    {{.outcome = OUTCOME_SIGNALED, .signal = 11}, NULL},
+	    {{.outcome = OUTCOME_TIMEOUT}, "out of time (--timeout 10m)"},
+	    {{.outcome = OUTCOME_CPU_TIME, .overshoot = 20}, "(--cpu-time unlimited; over by 20ms"},
+	    {{.outcome = OUTCOME_OUT_OF_MEMORY}, "out of memory (--ram 1G)"},
+	    {{.outcome = OUTCOME_OUT_OF_MEMORY, .overshoot = 4097}, "(--ram 1G; over by 4K"},
+	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(DISK)}, "(--disk 1G)"},
+	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(INODES)}, "(--inodes 20000)"},
+	    {{.outcome = OUTCOME_EXITED, .limits_hit = HIT(OUTPUT), .out = {1, 2}, .err = {3, 4}},
+	     "6 bytes were dropped (--output 16M)"},
+	    {{.outcome = OUTCOME_EXITED, .limits_hit = HIT(PIDS)}, "(--pids 256)"},
+	    {{.outcome = OUTCOME_FAILED, .error = {.stage = "rootfs", .detail = "mount"}}, "rootfs: mount"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy policy;
+		struct error err;
+		char text[2048];
+		int saved_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+		int fds[2];
+		ssize_t n;
+
+		assert_int_equal(policy_init(&policy, &err), 0);
+		assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+		assert_true(saved_fd >= 0 && dup2(fds[1], STDERR_FILENO) == STDERR_FILENO);
+		verdict_report(&rows[i].verdict, &policy);
+		assert_int_equal(dup2(saved_fd, STDERR_FILENO), STDERR_FILENO);
+		(void)close(saved_fd);
+		(void)close(fds[1]);
+		n = fd_read_all(fds[0], text, sizeof(text) - 1);
+		(void)close(fds[0]);
+		assert_true(n >= 0);
+		text[n] = '\0';
+		if (rows[i].says == NULL)
+			CHECK(n == 0, "row %zu: %s", i, text);
+		else
+			CHECK(strstr(text, rows[i].says) != NULL, "row %zu: %s", i, text);
+		policy_fini(&policy);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_status),	cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_exited),	cmocka_unit_test(test_outcomes),
+	    cmocka_unit_test(test_error_texts), cmocka_unit_test(test_write_fails),
+	    cmocka_unit_test(test_report),
+	};
+
+	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
+}
