@@ -242,7 +242,7 @@ void cli_print_help(FILE *out)
 		print_help_row(out, action_table[i].letter, action_table[i].name, NULL,
 			       action_table[i].help);
 	fprintf(out, "Exit status: the task's own; 128+N signal N; 123 output or disk limit; 124 time\n"
-		     "limit; 125 capsule-run failed; 126, 127 can't execute; 137 out of memory; 2 usage.\n");
+		     "limit; 125 we failed; 126, 127 can't execute; 137 out of memory; 2 usage.\n");
 }
 
 static void print_value(FILE *out, const char *name, const char *value, enum origin origin)
