@@ -9,7 +9,7 @@ int channel_send(int fd, const struct channel_message *message)
 	ssize_t n;
 
 	do
-		n = send(fd, message, sizeof(*message), MSG_NOSIGNAL);
+		n = send(fd, message, sizeof(*message), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

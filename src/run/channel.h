@@ -29,7 +29,8 @@ struct channel_message {
 
 #define CHANNEL_FDS 3
 
-/* Sends one message. 0 or -errno; -EPIPE when the peer is gone. */
+/* Sends one message without waiting. 0 or -errno; -EPIPE when the peer is gone, -EAGAIN when it has left a
+ * whole buffer unread. */
 ATTR_CHECKED int channel_send(int fd, const struct channel_message *message);
 
 /* Sends CHANNEL_VIEW with count descriptors, which stay the caller's. */

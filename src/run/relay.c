@@ -230,6 +230,13 @@ static void close_input(struct relay_in *relay)
 	relay->from_fd = -1;
 }
 
+/* A terminal of another foreground group: to read from it would stop us (SIGTTIN). */
+static bool is_background_terminal(const struct relay_in *relay)
+{
+	return relay->kind == RELAY_SOURCE_STREAM && isatty(relay->from_fd) &&
+	       tcgetpgrp(relay->from_fd) != getpgrp();
+}
+
 unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds)
 {
 	bool waiting;
@@ -239,7 +246,7 @@ unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds)
 	waiting = relay->ahead > 0 || relay->start < relay->end || relay->kind == RELAY_SOURCE_FILE;
 	/* POLLERR on the task's pipe comes unasked: nobody reads it any more. */
 	fds[0] = (struct pollfd){.fd = relay->to_fd, .events = waiting ? POLLOUT : 0};
-	if (waiting)
+	if (waiting || is_background_terminal(relay))
 		return 1;
 	fds[1] = (struct pollfd){.fd = relay->from_fd, .events = POLLIN};
 	return 2;
@@ -336,10 +343,7 @@ static void run_stream(struct relay_in *relay)
 			}
 			relay->start += (size_t)n;
 		}
-		if (poll(&ready, 1, 0) == 0)
-			return;
-		/* A terminal of another foreground group would stop us: SIGTTIN. */
-		if (isatty(relay->from_fd) && tcgetpgrp(relay->from_fd) != getpgrp())
+		if (poll(&ready, 1, 0) == 0 || is_background_terminal(relay))
 			return;
 		n = read(relay->from_fd, relay->buffer, SLOW_CHUNK);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -383,7 +383,7 @@ class Time(harness.Case):
     def test_ignoring_the_signals(self):
         result = self.timed_out("import signal, time\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n"
                                 "    except (OSError, ValueError): pass\nprint('ready')\nwhile True: time.sleep(1000)",
-                                timeout="1s")
+                                timeout="1500ms")
         self.assertEqual(result.verdict["signal"], None)
 
     def test_blocking_the_signals(self):
@@ -414,14 +414,14 @@ class Time(harness.Case):
 
     def test_handler_that_ends_in_order(self):
         result = self.timed_out("import signal, sys, time\n"
-                                "signal.signal(15, lambda *a: (print('bye'), sys.exit(5)))\ntime.sleep(1000)", grace="30s")
+                                "signal.signal(15, lambda *a: (print('bye'), sys.exit(5)))\ntime.sleep(1000)", grace="30s", timeout="1500ms")
         self.assertEqual(result.out, "bye\n")
         self.assertEqual(result.verdict["exit_code"], 5)
 
     def test_everybody_is_told(self):
         code = ("import os, signal, sys, time\ndef end(*a): os.write(1, b'bye\\n'); os._exit(0)\n"
                 "signal.signal(15, end)\npid = os.fork()\ntime.sleep(1000)")
-        self.assertIn("bye\n", self.timed_out(code, grace="30s").out)
+        self.assertIn("bye\n", self.timed_out(code, grace="30s", timeout="1500ms").out)
 
     def test_no_grace(self):
         result = self.timed_out("import signal, sys, time\nsignal.signal(15, lambda *a: print('TOLD'))\ntime.sleep(1000)",
@@ -429,10 +429,10 @@ class Time(harness.Case):
         self.assertEqual(result.out, "")
 
     def test_what_was_printed_before_is_kept(self):
-        self.assertEqual(self.timed_out("import time; print('before'); time.sleep(1000)", timeout="1s").out, "before\n")
+        self.assertEqual(self.timed_out("import time; print('before'); time.sleep(1000)", timeout="1500ms").out, "before\n")
 
     def test_files_written_before_are_kept(self):
-        self.timed_out("open('x', 'w').write('1'); import time; time.sleep(1000)", timeout="1s")
+        self.timed_out("open('x', 'w').write('1'); import time; time.sleep(1000)", timeout="1500ms")
         self.assertEqual(self.read("sandbox/x"), "1")
 
     def test_before_the_limit(self):
