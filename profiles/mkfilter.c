@@ -3,17 +3,12 @@
  *
  *	mkfilter task=task.filter init=init.filter > filter-data.h
  *
- * The grammar stands at the top of task.filter. libseccomp, which knows the numbers and makes
- * a balanced tree of them, compiles the rows; we put a prologue before its program:
- *
- *	- another architecture ends the process, and so does an x32 number;
- *	- a number that is no call gets the answer for unknown calls. libseccomp has one default
- *	  only, and a new libc wants ENOSYS for a call that this filter does not know, while a
- *	  call that is refused should say EPERM.
- *
- * BPF jumps are relative and forward, so instructions may be put before any program. Both
- * architectures are compiled everywhere; same files and same libseccomp, same bytes.
+ * The grammar stands at the top of task.filter. libseccomp knows names and numbers, codegen.c
+ * makes the programs. Both architectures are compiled everywhere; same files and same libseccomp,
+ * same bytes.
  */
+#include "codegen.h"
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -26,65 +21,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define X32_BIT 0x40000000U
 #define FILTERS_MAX 8
-#define ARG_MAX 6U
-#define VALUES_MAX 16U
 #define TOKENS_MAX 96U
-#define PROLOGUE_MAX 64U
-
-struct target {
-	const char *name;	/* as in the generated identifiers */
-	const char *condition;	/* the compiler's macro */
-	uint32_t token;		/* libseccomp's */
-	uint32_t audit_arch;	/* the kernel's */
-};
 
 static const struct target targets[] = {
 	{ "x86_64", "__x86_64__", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64 },
 	{ "aarch64", "__aarch64__", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64 },
-};
-
-struct term {
-	unsigned int arg;
-	uint32_t mask;
-	uint32_t values[VALUES_MAX];
-	size_t value_count;
-};
-
-struct row {
-	unsigned int line;
-	uint32_t action;
-	char *call;
-	struct term terms[ARG_MAX];
-	size_t term_count;
-};
-
-struct definition {
-	char *name;
-	uint32_t value;
-	unsigned int line;
-	bool used;
-};
-
-struct filter {
-	const char *name;
-	const char *path;
-	unsigned int line;	/* where reading is, for messages */
-	uint32_t default_action;
-	uint32_t unknown_action;
-	uint32_t foreign_action;
-	uint32_t last;
-	unsigned int seen;	/* directives, a bit each */
-	bool in_group;
-	struct definition *definitions;
-	size_t definition_count;
-	struct row *rows;
-	size_t row_count;
 };
 
 enum directive {
@@ -109,8 +52,7 @@ struct words {
 	size_t next;
 };
 
-__attribute__((format(printf, 3, 4), noreturn)) static void
-fail_at(const struct filter *f, unsigned int line, const char *format, ...)
+void fail_at(const struct filter *f, unsigned int line, const char *format, ...)
 {
 	va_list ap;
 
@@ -122,7 +64,7 @@ fail_at(const struct filter *f, unsigned int line, const char *format, ...)
 	exit(1);
 }
 
-__attribute__((noreturn)) static void die(const char *what, const char *why)
+void die(const char *what, const char *why)
 {
 	fprintf(stderr, "mkfilter: %s: %s\n", what, why);
 	exit(1);
@@ -130,8 +72,7 @@ __attribute__((noreturn)) static void die(const char *what, const char *why)
 
 #define fail(f, ...) fail_at((f), (f)->line, __VA_ARGS__)
 
-/* Memory is given back by the end of the program. */
-static void *grow(void *array, size_t count, size_t size)
+void *grow(void *array, size_t count, size_t size)
 {
 	array = reallocarray(array, count, size);
 	if (!array)
@@ -424,131 +365,11 @@ static void read_filter(struct filter *f)
 	fclose(file);
 }
 
-/* A row's values are alternatives: one libseccomp rule for each combination of them. */
-static void add_row(const struct filter *f, scmp_filter_ctx ctx, const struct row *row)
-{
-	int nr = seccomp_syscall_resolve_name(row->call);
-	size_t pick[ARG_MAX] = { 0 };
-	size_t i;
-
-	do {
-		struct scmp_arg_cmp cmp[ARG_MAX];
-		int rc;
-
-		for (i = 0; i < row->term_count; i++) {
-			const struct term *t = &row->terms[i];
-
-			cmp[i] = SCMP_CMP64(t->arg, SCMP_CMP_MASKED_EQ, t->mask,
-					    t->values[pick[i]]);
-		}
-		rc = seccomp_rule_add_array(ctx, row->action, nr, (unsigned int)row->term_count,
-					    cmp);
-		if (rc < 0)
-			fail_at(f, row->line, "%s: %s", row->call, strerror(-rc));
-		for (i = 0; i < row->term_count; i++) {
-			if (++pick[i] < row->terms[i].value_count)
-				break;
-			pick[i] = 0;
-		}
-	} while (i < row->term_count);
-}
-
-static size_t compile_rows(const struct filter *f, const struct target *target,
-			   struct sock_filter *ret_code, size_t max)
-{
-	scmp_filter_ctx ctx = seccomp_init(f->default_action);
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	off_t size;
-
-	if (!ctx || fd < 0 ||
-	    (target->token != seccomp_arch_native() &&
-	     (seccomp_arch_add(ctx, target->token) < 0 ||
-	      seccomp_arch_remove(ctx, seccomp_arch_native()) < 0)) ||
-	    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, f->foreign_action) < 0 ||
-	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
-		die(f->path, "libseccomp does not start");
-	for (size_t i = 0; i < f->row_count; i++) {
-		/* libseccomp refuses a rule that only repeats the default */
-		if (f->rows[i].action == f->default_action)
-			continue;
-		if (seccomp_syscall_resolve_name_arch(target->token, f->rows[i].call) >= 0)
-			add_row(f, ctx, &f->rows[i]);
-	}
-	if (seccomp_export_bpf(ctx, fd) < 0)
-		die(f->path, "libseccomp can't compile the rows");
-	seccomp_release(ctx);
-	size = lseek(fd, 0, SEEK_END);
-	if (size <= 0 || (size_t)size > max * sizeof(*ret_code) ||
-	    pread(fd, ret_code, (size_t)size, 0) != (ssize_t)size)
-		die(f->path, "the program has too many instructions");
-	close(fd);
-	return (size_t)size / sizeof(*ret_code);
-}
-
-static bool is_known(const struct target *target, uint32_t nr)
-{
-	char *name = seccomp_syscall_resolve_num_arch(target->token, (int)nr);
-	bool known = name != NULL;
-
-	free(name);
-	return known;
-}
-
-/* Calls with small numbers leave by the first test of a gap; jumps count from the next row. */
-static size_t compile_prologue(const struct filter *f, const struct target *target,
-			       struct sock_filter *ret_code)
-{
-	size_t to_body[PROLOGUE_MAX / 3];
-	size_t n = 0, jumps = 0;
-	uint32_t last = f->last;
-
-	while (last && !is_known(target, last))
-		last--;
-#define EMIT(...) (ret_code[n++] = (struct sock_filter)__VA_ARGS__)
-	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
-	EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, target->audit_arch, 1, 0));
-	EMIT(BPF_STMT(BPF_RET | BPF_K, f->foreign_action));
-	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
-	if (target->token == SCMP_ARCH_X86_64) {
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 4));
-		/* -1 is a call that a tracer took back, not one of x32 */
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0));
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, X32_BIT, 1, 0));
-		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
-		EMIT(BPF_STMT(BPF_RET | BPF_K, f->foreign_action));
-	} else {
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 1));
-		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
-	}
-	for (uint32_t nr = 0; nr < last; nr++) {
-		uint32_t from = nr;
-
-		while (!is_known(target, nr))
-			nr++;
-		if (nr == from)
-			continue;
-		if (n + 3 > PROLOGUE_MAX)
-			die(f->path, "too many gaps in libseccomp's table");
-		to_body[jumps++] = n;
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, from, 0, 0));
-		EMIT(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, nr - 1, 1, 0));
-		EMIT(BPF_STMT(BPF_RET | BPF_K, f->unknown_action));
-	}
-#undef EMIT
-	while (jumps) {
-		size_t at = to_body[--jumps];
-
-		ret_code[at].jf = (uint8_t)(n - at - 1);
-	}
-	return n;
-}
-
 static void emit_program(const struct filter *f, const struct target *target)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
-	size_t n = compile_prologue(f, target, code);
+	size_t n = compile_filter(f, target, code, ARRAY_SIZE(code));
 
-	n += compile_rows(f, target, code + n, ARRAY_SIZE(code) - n);
 	fprintf(stderr, "mkfilter: %s for %s: %zu instructions\n", f->name, target->name, n);
 	printf("\n#if defined(%s) || defined(FILTER_WANT_ALL)\n", target->condition);
 	printf("static const struct sock_filter filter_%s_%s[] = {\n", f->name, target->name);

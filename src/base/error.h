@@ -34,8 +34,8 @@ int error_set(struct error *err, const char *stage, int errnum, const char *fmt,
 /* Adds the cure to an error that was set. Returns -errnum (or -EINVAL) as error_set() did. */
 int error_hint(struct error *err, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
-/* Replaces every control character of a text by '?': what came from a task or a file name must not
- * act on the user's terminal. */
+/* Replaces control characters (C0, DEL, C1) and what is not UTF-8 by '?': what came from a task or a file
+ * name must not act on the user's terminal, and must fit into JSON. */
 void error_sanitize(char *text);
 
 #endif

@@ -78,6 +78,7 @@ static int parse_decimal(const char **text, uint64_t *ret_value, uint64_t *ret_s
 
 static int parse_with_unit(const char *text, const struct unit *units, size_t count, uint64_t *ret)
 {
+	unsigned __int128 wide;
 	uint64_t value;
 	uint64_t scale;
 	int r = parse_decimal(&text, &value, &scale);
@@ -87,12 +88,11 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t co
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(text, units[i].name) != 0)
 			continue;
-		if (__builtin_mul_overflow(value, units[i].factor, &value))
+		/* Wide enough for any value, factor and scale. */
+		wide = (unsigned __int128)value * units[i].factor / scale;
+		if (wide >= LIMIT_NONE)
 			return -ERANGE;
-		value /= scale;
-		if (value == LIMIT_NONE)
-			return -ERANGE;
-		*ret = value;
+		*ret = (uint64_t)wide;
 		return 0;
 	}
 	return -EINVAL;

@@ -105,14 +105,23 @@ static int parse_long(struct policy *draft, struct cursor *at, enum cli_action *
 		return parse_row(draft, at, id, attached, label, err);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(action_table); i++) {
-		if (strcmp(name, action_table[i].name) == 0) {
+		if (strlen(action_table[i].name) == len && memcmp(name, action_table[i].name, len) == 0) {
+			if (attached != NULL) {
+				error_set(err, "usage", 0, "--%s: takes no value", action_table[i].name);
+				return usage_error(err);
+			}
 			*action = action_table[i].action;
 			*ret_done = *action != CLI_PRINT_POLICY;
 			return 0;
 		}
 	}
-	if (strcmp(name, "exec") == 0) {
+	if (len == 4 && memcmp(name, "exec", len) == 0) {
 		int first = at->index + 1;
+
+		if (attached != NULL) {
+			error_set(err, "usage", 0, "--exec: takes no value");
+			return usage_error(err);
+		}
 
 		if (first < at->argc && strcmp(at->argv[first], "--") == 0)
 			first++;
@@ -176,8 +185,9 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], enum cli_actio
 		const char *arg = argv[at.index];
 		int r;
 
-		if (strcmp(arg, "--") == 0 && at.index + 1 < argc) {
-			at.index++;
+		if (strcmp(arg, "--") == 0) {
+			if (++at.index == argc)
+				break;
 			r = parse_task(draft, argc - at.index, argv + at.index, err);
 			done = true;
 		} else if (arg[0] != '-' || arg[1] == '\0') {

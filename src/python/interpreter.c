@@ -343,9 +343,10 @@ int interpreter_find(const char *path, const char *search_path, struct interpret
 			return error_set(err, NAME, errno, "--python %s", path);
 	}
 	if (!is_executable(absolute)) {
-		(void)access(absolute, X_OK);
-		error_set(err, NAME, errno, "--python %s", path);
-		err->exit = errno == ENOENT ? 127 : 126;
+		int errnum = access(absolute, X_OK) < 0 ? errno : is_dir(absolute) ? EISDIR : EACCES;
+
+		error_set(err, NAME, errnum, "--python %s", path);
+		err->exit = errnum == ENOENT ? 127 : 126;
 		return error_hint(err, "%s", pass_one);
 	}
 	if (file_kind(absolute) == FILE_SCRIPT) {

@@ -1,6 +1,7 @@
 #include "run/channel.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,14 +38,37 @@ int channel_send_fds(int fd, const int *fds, unsigned int count)
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 
-static void take_fds(struct msghdr *msg, int ret_fds[CHANNEL_FDS])
+/* Takes the descriptors of a message; false when there are more than any message of ours has. */
+static bool take_fds(struct msghdr *msg, int ret_fds[CHANNEL_FDS])
 {
+	size_t taken = 0;
+	bool fits = true;
+
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
 		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && count <= CHANNEL_FDS)
-			memcpy(ret_fds, CMSG_DATA(cmsg), count * sizeof(int));
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+			if (taken < CHANNEL_FDS) {
+				ret_fds[taken++] = fd;
+			} else {
+				(void)close(fd);
+				fits = false;
+			}
+		}
 	}
+	return fits;
+}
+
+static int refuse(int fds[CHANNEL_FDS], int r)
+{
+	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+		close_fd(&fds[i]);
+	return r;
 }
 
 int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS])
@@ -60,6 +84,7 @@ int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS
 			     .msg_control = control.buf,
 			     .msg_controllen = sizeof(control.buf)};
 	ssize_t n;
+	bool fits;
 
 	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
 		ret_fds[i] = -1;
@@ -69,15 +94,12 @@ int channel_receive(int fd, struct channel_message *ret, int ret_fds[CHANNEL_FDS
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return -errno;
-	take_fds(&msg, ret_fds);
+	fits = take_fds(&msg, ret_fds);
 	if (n == 0)
-		return 0;
-	if ((size_t)n != sizeof(message) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-	    message.type >= CHANNEL_MAX) {
-		for (unsigned int i = 0; i < CHANNEL_FDS; i++)
-			close_fd(&ret_fds[i]);
-		return -EBADMSG;
-	}
+		return refuse(ret_fds, 0);
+	if (!fits || (size_t)n != sizeof(message) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    message.type >= CHANNEL_MAX)
+		return refuse(ret_fds, -EBADMSG);
 	message.error.stage[ERROR_STAGE_MAX - 1] = '\0';
 	message.error.detail[ERROR_DETAIL_MAX - 1] = '\0';
 	message.error.hint[ERROR_HINT_MAX - 1] = '\0';

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -36,6 +38,21 @@ static bool in_container(void)
 	return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
 }
 
+/* A root directory that is no mount's root was put there by chroot(2). */
+static bool in_chroot(void)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, "/", 0, STATX_TYPE, &st) == 0 &&
+	       (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
+}
+
+static bool is_filtered(void)
+{
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+}
+
 static bool always(void)
 {
 	return true;
@@ -53,15 +70,22 @@ static const struct {
      "user namespaces are switched off here; as root: sysctl user.max_user_namespaces=15000"},
     {"clone", 0, "", debian_switch_off,
      "user namespaces are for root only here; as root: sysctl kernel.unprivileged_userns_clone=1"},
+    {"clone", EPERM, "", in_chroot,
+     "the kernel allows no user namespace in a chroot; enter it another way: systemd-nspawn -D DIR, or "
+     "pivot_root after unshare --mount"},
     {"clone", EPERM, "", in_container,
      "this container forbids user namespaces; start it with a seccomp profile that allows them: docker run "
      "--security-opt seccomp=unconfined --security-opt systempaths=unconfined (or --privileged)"},
     {"clone", EPERM, "", always,
-     "user namespaces are forbidden here, by a container's seccomp profile or a security module; in docker: "
-     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"},
+     "user namespaces are forbidden here, by a container's seccomp profile, a security module, or because this "
+     "is a chroot; in docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"},
     {"clone", ENOSPC, "", always,
      "too many namespaces; as root raise /proc/sys/user/max_*_namespaces (this is 0 inside another sandbox)"},
     {"clone", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
+    {"clone", ENOSYS, "", is_filtered,
+     "a seccomp filter refuses clone3, as a container's does; in docker: --security-opt seccomp=unconfined "
+     "--security-opt systempaths=unconfined"},
+    {"idmap", ENOENT, "read /proc", always, "mount /proc here: mount -t proc proc /proc"},
     {"clone", ENOSYS, "", always, "clone3 is missing or filtered: Linux 5.14 or newer is needed"},
     {"idmap", EPERM, "", apparmor_restricts,
      "AppArmor restricts user namespaces here; as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0, "

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 
 /* What poll() promises room for in a pipe, and what a slow device takes without blocking for long. */
 #define SLOW_CHUNK 4096
+/* What poll() promises room for in a terminal. */
+#define TERMINAL_CHUNK 1
 
 static void set_nonblocking(int fd)
 {
@@ -35,8 +38,18 @@ static enum relay_file file_kind(int fd)
 
 void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound)
 {
-	*relay = (struct relay_out){.from_fd = from_fd, .to_fd = to_fd, .bound = bound};
+	*relay = (struct relay_out){.from_fd = from_fd, .own_fd = -1, .to_fd = to_fd, .bound = bound};
 	relay->kind = to_fd < 0 ? RELAY_FILE_PLAIN : file_kind(to_fd);
+	/* A stopped terminal (Ctrl-S) must not stop us: the caller's own open file can't be made
+	 * nonblocking, since he shares it, but another one can. */
+	if (relay->kind == RELAY_FILE_SLOW) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", to_fd);
+		relay->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (relay->own_fd >= 0)
+			relay->to_fd = relay->own_fd;
+	}
 	set_nonblocking(from_fd);
 }
 
@@ -65,6 +78,7 @@ unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds)
 static ssize_t write_some(const struct relay_out *relay)
 {
 	struct iovec iov = {.iov_base = relay->buffer + relay->start, .iov_len = relay->end - relay->start};
+	size_t chunk;
 	ssize_t n;
 
 	if (relay->kind == RELAY_FILE_PLAIN)
@@ -83,8 +97,9 @@ static ssize_t write_some(const struct relay_out *relay)
 		errno = EAGAIN;
 		return -1;
 	}
-	if (iov.iov_len > SLOW_CHUNK)
-		iov.iov_len = SLOW_CHUNK;
+	chunk = relay->own_fd >= 0 || relay->kind == RELAY_FILE_PIPE ? SLOW_CHUNK : TERMINAL_CHUNK;
+	if (iov.iov_len > chunk)
+		iov.iov_len = chunk;
 	return writev(relay->to_fd, &iov, 1);
 }
 
@@ -178,6 +193,9 @@ bool relay_out_done(const struct relay_out *relay)
 void relay_out_fini(struct relay_out *relay)
 {
 	close_fd(&relay->from_fd);
+	close_fd(&relay->own_fd);
+	relay->to_fd = -1;
+	relay->start = relay->end = 0;
 	free(relay->buffer);
 	relay->buffer = NULL;
 }
@@ -201,7 +219,7 @@ int relay_in_init(struct relay_in *relay, int from_fd, int *ret_task_fd, struct 
 {
 	int fds[2];
 
-	*relay = (struct relay_in){.from_fd = from_fd, .to_fd = -1, .peek_fd = -1};
+	*relay = (struct relay_in){.from_fd = from_fd, .to_fd = -1, .peek_fd = -1, .null_fd = -1};
 	relay->kind = source_kind(from_fd, &relay->offset);
 	if (relay->kind == RELAY_SOURCE_NONE) {
 		relay->from_fd = -1;
@@ -264,11 +282,14 @@ static void consume(struct relay_in *relay, size_t n)
 {
 	char sink[4096];
 
+	if (relay->null_fd < 0)
+		relay->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	while (n > 0) {
 		size_t want = n < sizeof(sink) ? n : sizeof(sink);
+		/* Not read(): another reader of the caller's may have taken them, and it would wait. */
 		ssize_t got = relay->kind == RELAY_SOURCE_SOCKET
 				  ? recv(relay->from_fd, sink, want, MSG_DONTWAIT)
-				  : read(relay->from_fd, sink, want);
+				  : splice(relay->from_fd, NULL, relay->null_fd, NULL, want, SPLICE_F_NONBLOCK);
 
 		if (got <= 0)
 			break;
@@ -395,6 +416,7 @@ void relay_in_finish(struct relay_in *relay)
 		consume(relay, unread < relay->ahead ? relay->ahead - unread : 0);
 	}
 	close_fd(&relay->peek_fd);
+	close_fd(&relay->null_fd);
 	close_fd(&relay->to_fd);
 	relay->kind = RELAY_SOURCE_NONE;
 	relay->from_fd = -1;

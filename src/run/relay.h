@@ -23,7 +23,8 @@ enum relay_file { RELAY_FILE_PLAIN, RELAY_FILE_PIPE, RELAY_FILE_SOCKET, RELAY_FI
 /* From the task to the caller. */
 struct relay_out {
 	int from_fd; /* our end of the task's pipe; -1 at its end */
-	int to_fd;   /* the caller's; -1 when the reader went away or it was closed from the start */
+	int own_fd;  /* a nonblocking open of the caller's terminal, or -1 */
+	int to_fd;   /* the caller's, or own_fd; -1 when the reader went away or it was closed from the start */
 	enum relay_file kind;
 	uint64_t bound; /* bytes that are passed on; LIMIT_NONE for all */
 	uint64_t passed;
@@ -47,6 +48,7 @@ struct relay_in {
 	int from_fd; /* the caller's; -1 when nothing more comes */
 	int to_fd;   /* our end of the task's pipe; -1 when it is closed */
 	enum relay_source kind;
+	int null_fd;	  /* where consumed bytes go, when first needed */
 	int peek_fd;	  /* FILE: the read side, to count what the task left */
 	off_t offset;	  /* FILE: where the caller's file stood */
 	uint64_t written; /* FILE: bytes put into the task's pipe */

@@ -375,7 +375,6 @@ static void on_signal(struct run *run)
 		if (run->init_gone) {
 			relay_out_fini(&run->out);
 			relay_out_fini(&run->err);
-			run->out.start = run->out.end = run->err.start = run->err.end = 0;
 		}
 	}
 }
@@ -397,6 +396,9 @@ static void on_init_death(struct run *run)
 	if (wait4(run->init_pid, &status, 0, &usage) < 0)
 		return;
 	run->init_gone = true;
+	/* A task that was ended does not wait for its reader either. */
+	if (run->ending != OUTCOME_MAX)
+		run->kill_ms = now_ms() + run->policy->limits.grace_ms;
 	run->verdict.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
 			      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 	relay_in_finish(&run->in);
@@ -474,7 +476,6 @@ static uint64_t check_deadlines(struct run *run)
 			run->verdict.limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 			relay_out_fini(&run->out);
 			relay_out_fini(&run->err);
-			run->out.start = run->out.end = run->err.start = run->err.end = 0;
 		}
 	}
 	next = run->deadline_ms < run->kill_ms ? run->deadline_ms : run->kill_ms;
@@ -619,9 +620,9 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .ending = OUTCOME_MAX,
 			  .deadline_ms = NEVER,
 			  .kill_ms = NEVER,
-			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1},
-			  .out = {.from_fd = -1, .to_fd = -1},
-			  .err = {.from_fd = -1, .to_fd = -1},
+			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
+			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
+			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;

@@ -108,7 +108,7 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 }
 
 /* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
-static int refuse_kernel_mounts(const char *real, struct error *err)
+static int refuse_kernel_mounts(const char *option, const char *real, struct error *err)
 {
 	static const char *const refused[] = {"cgroup",	 "cgroup2", "proc",   "sysfs",	"debugfs",    "tracefs",
 					      "devpts",	 "devtmpfs", "bpf",   "mqueue", "securityfs", "configfs",
@@ -140,7 +140,7 @@ static int refuse_kernel_mounts(const char *real, struct error *err)
 		found = held_by;
 	if (found == NULL)
 		return 0;
-	error_set(err, "files", 0, "--bind %s: would show a file system of the kernel's (%s)", real, found);
+	error_set(err, "files", 0, "%s %s: would show a file system of the kernel's (%s)", option, real, found);
 	return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
 }
 
@@ -158,7 +158,7 @@ static int refuse_kind(const char *real, struct error *err)
 		error_set(err, "files", 0, "--bind %s: not a file or directory", real);
 		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
 	}
-	return refuse_kernel_mounts(real, err);
+	return refuse_kernel_mounts("--bind", real, err);
 }
 
 int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
@@ -259,5 +259,9 @@ int tree_add_workdir(const struct policy *policy, struct plan *plan, struct erro
 		return error_set(err, "files", errno, "%s", path);
 	if (strcmp(real, "/") == 0)
 		return error_set(err, "files", 0, "--dir /: would show the whole host");
+	/* The default one is looked at by its owner alone: reading the mount table takes time. */
+	r = is_default ? 0 : refuse_kernel_mounts("--dir", real, err);
+	if (r < 0)
+		return r;
 	return tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
 }

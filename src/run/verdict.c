@@ -134,17 +134,20 @@ static const char *layer_name_of(unsigned int i)
 
 static json_t *error_json(const struct error *error)
 {
-	/* %% replaces what is not UTF-8: a path may hold any bytes. */
-	json_t *object = json_pack("{s:s}", "stage", error->stage);
-	json_t *what = json_string(error->detail);
+	struct error clean = *error;
+	json_t *object;
 
-	(void)json_object_set_new(object, "what", what != NULL ? what : json_string("(not UTF-8)"));
-	if (error->errnum > 0) {
-		(void)json_object_set_new(object, "errno", json_integer(error->errnum));
-		(void)json_object_set_new(object, "text", json_string(strerror(error->errnum)));
+	/* A path may hold any bytes, JSON only UTF-8. */
+	error_sanitize(clean.stage);
+	error_sanitize(clean.detail);
+	error_sanitize(clean.hint);
+	object = json_pack("{s:s, s:s}", "stage", clean.stage, "what", clean.detail);
+	if (clean.errnum > 0) {
+		(void)json_object_set_new(object, "errno", json_integer(clean.errnum));
+		(void)json_object_set_new(object, "text", json_string(strerror(clean.errnum)));
 	}
-	if (error->hint[0] != '\0')
-		(void)json_object_set_new(object, "hint", json_string(error->hint));
+	if (clean.hint[0] != '\0')
+		(void)json_object_set_new(object, "hint", json_string(clean.hint));
 	return object;
 }
 

@@ -76,7 +76,7 @@ struct verdict {
 const char *rung_name(enum rung rung);
 const char *limit_hit_name(enum limit_hit hit);
 
-/* The exit status that a verdict earns; design in capsule-run(1), EXIT STATUS. */
+/* The exit status that a verdict earns, as --help lists them. */
 int verdict_status(const struct verdict *verdict);
 
 /* Writes the verdict as JSON and closes fd. 0 or -errno. */

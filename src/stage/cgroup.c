@@ -220,6 +220,30 @@ static int watch_oom_v1(struct cgroup *cg, const struct cgroup_part *memory, str
 	return r < 0 ? error_set(err, NAME, -r, "write cgroup.event_control") : 0;
 }
 
+/* Two controllers may be mounted as one hierarchy (cpu,cpuacct): one group serves both. Joining a second
+ * one there would leave the first. */
+static bool share_part(struct cgroup *cg, unsigned int index)
+{
+	struct cgroup_part *part = &cg->part[index];
+	struct stat mine;
+	struct stat other;
+
+	if (fstat(part->parent_fd, &mine) < 0)
+		return false;
+	for (unsigned int i = 0; i < index; i++) {
+		const struct cgroup_part *first = &cg->part[i];
+
+		if (fstat(first->parent_fd, &other) < 0 || other.st_dev != mine.st_dev ||
+		    other.st_ino != mine.st_ino)
+			continue;
+		part->dir_fd = fcntl(first->dir_fd, F_DUPFD_CLOEXEC, 3);
+		part->former_fd = fcntl(first->former_fd, F_DUPFD_CLOEXEC, 3);
+		memcpy(part->name, first->name, sizeof(part->name));
+		return part->dir_fd >= 0 && part->former_fd >= 0;
+	}
+	return false;
+}
+
 static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
 		     struct cgroup *cg, struct error *err)
 {
@@ -244,6 +268,8 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 			part->parent_fd = -1;
 			return why_not(cg, what, -r);
 		}
+		if (share_part(cg, i))
+			continue;
 		part->former_fd = openat(part->parent_fd, "tasks", O_WRONLY | O_CLOEXEC);
 		if (part->former_fd < 0)
 			return why_not(cg, what, errno);

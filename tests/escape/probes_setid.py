@@ -114,39 +114,33 @@ def creat(canary):
     return made_with(lambda name, mode: os.close(call(85, name.encode(), mode)))
 
 
-def effective_uid_of(argv):
-    """The lowest effective uid that the program is seen with."""
-    read_fd, write_fd = os.pipe()
-    pid = os.posix_spawn(argv[0], argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, read_fd, 0), (os.POSIX_SPAWN_CLOSE, write_fd),
-                                                         (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-                                                         (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+def gains_a_uid(path):
+    """The program, with an argument that makes it end by itself; seen once with another effective uid."""
+    devices = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
+    pid = os.posix_spawn(path, [path, "--help"], {}, file_actions=devices)
     try:
+        # A program that has ended keeps its uids until it is waited for; one that sheds them first is too fast for us.
         with open("/proc/%d/status" % pid) as f:
-            return int(f.read().split("Uid:")[1].split()[1])
+            return int(f.read().split("Uid:")[1].split()[1]) != os.getuid()
     finally:
-        os.kill(pid, 9)
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
 @probe("nothing", control="user")
 def run_a_set_uid_program(canary):
-    """su, passwd, newgrp wait for input: what uid do they have meanwhile?"""
-    seen = 0
-    for path in ("/usr/bin/su", "/usr/bin/passwd", "/usr/bin/newgrp", "/usr/bin/chsh", "/usr/bin/gpasswd", "/usr/bin/mount"):
-        try:
-            if not os.stat(path).st_mode & stat.S_ISUID:
-                continue
-        except OSError:
-            continue
-        seen += 1
-        try:
-            uid = effective_uid_of([path])
-        except (OSError, IndexError):
-            continue
-        if uid != os.getuid():
-            return "%s has uid %d" % (path, uid)
-    if not seen:
+    programs = [path for path in ("/usr/bin/su", "/usr/bin/passwd", "/usr/bin/newgrp", "/usr/bin/chsh", "/usr/bin/gpasswd",
+                                  "/usr/bin/mount", "/usr/bin/sudo") if os.path.exists(path) and os.stat(path).st_mode & stat.S_ISUID]
+    if not programs:
         raise Undecided("no set-uid program here")
+    for _ in range(10):
+        for path in programs:
+            try:
+                if gains_a_uid(path):
+                    return path
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
 
 
 @probe("nothing", control="user")

@@ -167,13 +167,30 @@ class ReaderGone(harness.Case):
             result = self.run_capsule("-q", "-c", "print('x' * 100000)", stdout=full)
         self.assertNotEqual(result.status, 0, result)
 
-    def test_reader_that_never_reads_does_not_outlive_the_timeout(self):
+    def never_read(self, code, *opts):
         read_fd, write_fd = os.pipe()
-        process = self.start("-q", "-t", "500ms", "--grace", "100ms", "-c", "while True: print('x' * 1000)",
-                             stdout=write_fd)
-        self.assertEqual(process.wait(harness.PATIENCE), 124)
-        os.close(read_fd)
-        os.close(write_fd)
+        process = self.start("-q", *opts, "-c", code, stdout=write_fd)
+        try:
+            return process.wait(harness.PATIENCE / 4)
+        except subprocess.TimeoutExpired:
+            self.fail("the reader that never reads outlives the timeout: %s" % (opts,))
+        finally:
+            os.close(read_fd)
+            os.close(write_fd)
+
+    def test_reader_that_never_reads_does_not_outlive_the_timeout(self):
+        code = "while True: print('x' * 1000)"
+        self.assertEqual(self.never_read(code, "-t", "500ms", "--grace", "5s"), 124)
+
+    def test_nor_where_the_task_must_be_killed(self):
+        code = "import signal; signal.signal(15, signal.SIG_IGN)\nwhile True: print('x' * 1000)"
+        for grace in ("100ms", "0"):
+            with self.subTest(grace=grace):
+                self.assertEqual(self.never_read(code, "-t", "500ms", "--grace", grace), 124)
+
+    def test_nor_where_the_task_has_ended(self):
+        code = "import os; os.write(1, b'x' * 130000)"
+        self.assertNotEqual(self.never_read(code, "-t", "1s", "--grace", "100ms"), 0)
 
 
 class Closed(harness.Case):

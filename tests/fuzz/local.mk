@@ -1,0 +1,47 @@
+# Fuzz entries, one for each parser. Without libFuzzer (configure --enable-fuzz, clang) they replay their
+# corpora in `make check`. To fuzz:
+#   configure --enable-fuzz --enable-sanitizers CC=clang CFLAGS='-g -O1 -fsanitize=fuzzer-no-link'
+#   make check-programs; mkdir new; tests/fuzz/fuzz_cli -max_total_time=60 new SRCDIR/tests/fuzz/corpus/cli
+EXTRA_DIST += tests/fuzz/corpus
+
+check_PROGRAMS += \
+	tests/fuzz/fuzz_bind \
+	tests/fuzz/fuzz_channel \
+	tests/fuzz/fuzz_cli \
+	tests/fuzz/fuzz_option \
+	tests/fuzz/fuzz_python \
+	tests/fuzz/fuzz_text
+
+fuzz_cppflags = $(AM_CPPFLAGS) -DCORPUS='"$(abs_srcdir)/tests/fuzz/corpus"'
+fuzz_common = tests/fuzz/fuzz.h
+fuzz_ldflags = $(AM_LDFLAGS)
+if FUZZ
+fuzz_ldflags += -fsanitize=fuzzer
+else
+fuzz_common += tests/fuzz/replay.c
+endif
+
+tests_fuzz_fuzz_bind_SOURCES = tests/fuzz/fuzz_bind.c $(fuzz_common)
+tests_fuzz_fuzz_bind_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_bind_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_bind_LDADD = libcapsule.a
+tests_fuzz_fuzz_channel_SOURCES = tests/fuzz/fuzz_channel.c $(fuzz_common)
+tests_fuzz_fuzz_channel_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_channel_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_channel_LDADD = libcapsule.a
+tests_fuzz_fuzz_cli_SOURCES = tests/fuzz/fuzz_cli.c $(fuzz_common)
+tests_fuzz_fuzz_cli_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_cli_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_cli_LDADD = libcapsule.a
+tests_fuzz_fuzz_option_SOURCES = tests/fuzz/fuzz_option.c $(fuzz_common)
+tests_fuzz_fuzz_option_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_option_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_option_LDADD = libcapsule.a
+tests_fuzz_fuzz_python_SOURCES = tests/fuzz/fuzz_python.c $(fuzz_common)
+tests_fuzz_fuzz_python_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_python_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_python_LDADD = libcapsule.a
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_common)
+tests_fuzz_fuzz_text_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_text_LDADD = libcapsule.a

@@ -366,6 +366,10 @@ static const struct row task_rows[] = {
 	{ BOTH, "socket", { AF_INET, SOCK_STREAM, IPPROTO_UDP }, REFUSE },
 	{ BOTH, "socket", { AF_INET, SOCK_DGRAM, IPPROTO_TCP }, REFUSE },
 	{ BOTH, "socket", { AF_INET, SOCK_DGRAM, IPPROTO_ICMP }, REFUSE },
+	/* libseccomp 2.5.4 made code for aarch64 that allowed the first one */
+	{ BOTH, "socket", { AF_INET, SOCK_STREAM, IPPROTO_ICMP }, REFUSE },
+	{ BOTH, "socket", { AF_INET6, SOCK_STREAM, IPPROTO_ICMP }, REFUSE },
+	{ BOTH, "socket", { AF_INET6, SOCK_DGRAM, IPPROTO_ICMP }, REFUSE },
 	{ BOTH, "socket", { AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6 }, REFUSE },
 	{ BOTH, "socket", { AF_INET, SOCK_RAW, 0 }, REFUSE },
 	{ BOTH, "socket", { AF_INET, SOCK_RAW, IPPROTO_TCP }, REFUSE },

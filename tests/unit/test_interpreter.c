@@ -50,14 +50,26 @@ static const struct row rows[] = {
      .path = "@/a/bin:@/b/bin:@/c/bin:@/d/bin", .exe = "@/d/bin/python3", .minor = 11, .roots = {"@/d"}},
     {.what = "an environment", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "F venv/pyvenv.cfg home = @/py/bin"},
      .python = "@/venv/bin/python3", .exe = "@/venv/bin/python3", .minor = 11, .roots = {"@/venv", "@/py"}},
-    {.what = "an environment's home of its own", .tree = {"E real/bin/python3.11", "L py/bin/python3.11 @/real/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "F venv/pyvenv.cfg version = 3\nhome\t=  @/py/bin\r\nx = y"},
+    {.what = "an environment's home of its own", .tree = {"E real/bin/python3.11", "D py/lib/python3.11/", "L py/bin/python3.11 @/real/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "F venv/pyvenv.cfg version = 3\nhome\t=  @/py/bin\r\nx = y"},
      .python = "@/venv/bin/python3", .exe = "@/venv/bin/python3", .minor = 11, .roots = {"@/venv", "@/py", "@/real"}},
     {.what = "an environment's home that is no key", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "F venv/pyvenv.cfg homes = /etc/ssl\nnohome = /etc/ssl\nhome"},
      .python = "@/venv/bin/python3", .exe = "@/venv/bin/python3", .minor = 11, .roots = {"@/venv", "@/py"}},
     {.what = "an environment that is planted over a home", .tree = {"E py/bin/python3.11", "L me/bin/python3 @/py/bin/python3.11", "F me/pyvenv.cfg home = @/py/bin"},
      .python = "@/me/bin/python3", .home = "@/me", .exe = NULL, .exit = 0, .says = "more than an interpreter"},
-    {.what = "an environment whose home is wide", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "D me/bin/", "F venv/pyvenv.cfg home = @/me/bin"},
+    {.what = "an environment whose home is wide", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "D me/bin/", "D me/lib/python3.11/", "F venv/pyvenv.cfg home = @/me/bin"},
      .python = "@/venv/bin/python3", .home = "@/me", .exe = NULL, .says = "more than an interpreter"},
+    {.what = "an environment whose home is no Python's", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "D keys/bin/", "F venv/pyvenv.cfg home = @/keys/bin"},
+     .python = "@/venv/bin/python3", .exe = NULL, .says = "holds no Python 3.11"},
+    {.what = "an environment whose home is another Python's", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "D keys/bin/", "D keys/lib/python3.10/", "F venv/pyvenv.cfg home = @/keys/bin"},
+     .python = "@/venv/bin/python3", .exe = NULL, .says = "holds no Python 3.11"},
+    {.what = "an environment that leads elsewhere", .tree = {"X keys/bin/python3.11 \177ELF", "D py/bin/", "D py/lib/python3.11/", "L venv/bin/python3 @/keys/bin/python3.11", "F venv/pyvenv.cfg home = @/py/bin"},
+     .python = "@/venv/bin/python3", .exe = NULL, .says = "which is no Python's"},
+    {.what = "an environment made by copying", .tree = {"X venv/bin/python3.11 \177ELF", "D py/bin/", "D py/lib/python3.11/", "F venv/pyvenv.cfg home = @/py/bin"},
+     .python = "@/venv/bin/python3.11", .exe = "@/venv/bin/python3.11", .minor = 11, .roots = {"@/venv", "@/py"}},
+    {.what = "a library in lib64", .tree = {"X py/bin/python3.11 \177ELF", "F py/lib64/python3.11/os.py text"}, .python = "@/py/bin/python3.11",
+     .exe = "@/py/bin/python3.11", .minor = 11, .roots = {"@/py"}},
+    {.what = "no library", .tree = {"X keys/bin/python3.11 \177ELF", "F keys/lib/python3.11/other.py x"}, .python = "@/keys/bin/python3.11",
+     .exe = NULL, .says = "no Python 3"},
     {.what = "a prefix that is the home", .tree = {"E me/bin/python3.11"}, .python = "@/me/bin/python3.11",
      .home = "@/me", .exe = NULL, .says = "more than an interpreter"},
     {.what = "a home that only begins like it", .tree = {"E meme/bin/python3.11"}, .python = "@/meme/bin/python3.11",
@@ -126,6 +138,20 @@ static const char *expand(const char *text, const char *root, char buf[PATH_MAX]
 	return buf;
 }
 
+/* The library of DIR/python3.N, where DIR is bin or lib: what a prefix is known by. */
+static void put_library(int fd, const char *path)
+{
+	const char *name = strstr(path, "/python3.");
+	char library[PATH_MAX];
+	int prefix;
+
+	if (name == NULL || name - path < 3)
+		return;
+	prefix = (int)(name - path) - 3;
+	(void)snprintf(library, sizeof(library), "%.*slib/python3.%d/os.py", prefix, path, atoi(name + 9));
+	unit_make(fd, library, "");
+}
+
 static void make_entry(int fd, const char *root, const char *entry)
 {
 	char text[PATH_MAX];
@@ -144,6 +170,8 @@ static void make_entry(int fd, const char *root, const char *entry)
 		return;
 	}
 	unit_make(fd, path, rest != NULL ? rest : text[0] == 'S' ? "#!/bin/sh\nexit 99\n" : "\177ELF\002\001\001");
+	if (text[0] == 'E' || text[0] == 'D')
+		put_library(fd, path);
 	if (strchr("ESX", text[0]) != NULL)
 		assert_int_equal(fchmodat(fd, path, 0755, 0), 0);
 }

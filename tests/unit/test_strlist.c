@@ -33,12 +33,12 @@ static void test_grows_and_ends(void **state)
 
 static void test_env_get(void **state)
 {
-	static const char *const entries[] = {"A=1", "AB=2", "A=3", "EMPTY=", "E=x=y", "BARE", "=odd"};
+	static const char *const entries[] = {"FIRST=f", "A=1", "AB=2", "A=3", "EMPTY=", "E=x=y", "BARE", "=odd"};
 	static const struct {
 		const char *name;
 		const char *value;
 	} rows[] = {
-	    {"A", "3"}, {"AB", "2"}, {"EMPTY", ""}, {"E", "x=y"}, {"BARE", NULL}, {"B", NULL}, {"", "odd"},
+	    {"FIRST", "f"}, {"A", "3"}, {"AB", "2"}, {"EMPTY", ""}, {"E", "x=y"}, {"BARE", NULL}, {"B", NULL}, {"", "odd"},
 	    {"ABC", NULL},
 	};
 	struct strlist list = {NULL, 0};

@@ -22,26 +22,30 @@ static void test_status(void **state)
 		uint32_t hits;
 		unsigned char exit; /* of the error */
 		int status;
+		int errnum; /* of writing the task's output */
 	} rows[] = {
-	    {OUTCOME_EXITED, 0, 0, 0, 0, 0},
-	    {OUTCOME_EXITED, 1, 0, 0, 0, 1},
-	    {OUTCOME_EXITED, 255, 0, 0, 0, 255},
-	    {OUTCOME_EXITED, 125, 0, 0, 0, 125},
-	    {OUTCOME_EXITED, 0, 0, HIT(OUTPUT), 0, 123},
-	    {OUTCOME_EXITED, 3, 0, HIT(OUTPUT), 0, 3},
-	    {OUTCOME_EXITED, 0, 0, HIT(PIDS), 0, 0},
-	    {OUTCOME_SIGNALED, -1, SIGSEGV, 0, 0, 139},
-	    {OUTCOME_SIGNALED, -1, SIGKILL, 0, 0, 137},
-	    {OUTCOME_SIGNALED, -1, SIGTERM, HIT(OUTPUT), 0, 143},
-	    {OUTCOME_TIMEOUT, -1, SIGKILL, HIT(TIMEOUT), 0, 124},
-	    {OUTCOME_TIMEOUT, 0, 0, HIT(TIMEOUT), 0, 124},
-	    {OUTCOME_CPU_TIME, -1, SIGXCPU, HIT(CPU_TIME), 0, 124},
-	    {OUTCOME_OUT_OF_MEMORY, -1, SIGKILL, HIT(RAM), 0, 137},
-	    {OUTCOME_OUT_OF_MEMORY, 0, 0, HIT(RAM), 0, 137},
-	    {OUTCOME_DISK, -1, SIGKILL, HIT(DISK), 0, 123},
-	    {OUTCOME_FAILED, -1, 0, 0, 0, 125},
-	    {OUTCOME_FAILED, -1, 0, 0, 126, 126},
-	    {OUTCOME_FAILED, -1, 0, 0, 127, 127},
+	    {OUTCOME_EXITED, 0, 0, 0, 0, 0, 0},
+	    {OUTCOME_EXITED, 1, 0, 0, 0, 1, 0},
+	    {OUTCOME_EXITED, 255, 0, 0, 0, 255, 0},
+	    {OUTCOME_EXITED, 125, 0, 0, 0, 125, 0},
+	    {OUTCOME_EXITED, 0, 0, HIT(OUTPUT), 0, 123, 0},
+	    {OUTCOME_EXITED, 3, 0, HIT(OUTPUT), 0, 3, 0},
+	    {OUTCOME_EXITED, 0, 0, HIT(PIDS), 0, 0, 0},
+	    {OUTCOME_EXITED, 0, 0, 0, 0, 125, ENOSPC}, /* what it wrote was lost: no success */
+	    {OUTCOME_EXITED, 0, 0, HIT(OUTPUT), 0, 125, EIO},
+	    {OUTCOME_EXITED, 3, 0, 0, 0, 3, ENOSPC},
+	    {OUTCOME_SIGNALED, -1, SIGSEGV, 0, 0, 139, 0},
+	    {OUTCOME_SIGNALED, -1, SIGKILL, 0, 0, 137, 0},
+	    {OUTCOME_SIGNALED, -1, SIGTERM, HIT(OUTPUT), 0, 143, 0},
+	    {OUTCOME_TIMEOUT, -1, SIGKILL, HIT(TIMEOUT), 0, 124, 0},
+	    {OUTCOME_TIMEOUT, 0, 0, HIT(TIMEOUT), 0, 124, 0},
+	    {OUTCOME_CPU_TIME, -1, SIGXCPU, HIT(CPU_TIME), 0, 124, 0},
+	    {OUTCOME_OUT_OF_MEMORY, -1, SIGKILL, HIT(RAM), 0, 137, 0},
+	    {OUTCOME_OUT_OF_MEMORY, 0, 0, HIT(RAM), 0, 137, 0},
+	    {OUTCOME_DISK, -1, SIGKILL, HIT(DISK), 0, 123, 0},
+	    {OUTCOME_FAILED, -1, 0, 0, 0, 125, 0},
+	    {OUTCOME_FAILED, -1, 0, 0, 126, 126, 0},
+	    {OUTCOME_FAILED, -1, 0, 0, 127, 127, 0},
 	};
 
 	(void)state;
@@ -51,9 +55,15 @@ static void test_status(void **state)
 					  .signal = rows[i].signal,
 					  .limits_hit = rows[i].hits,
 					  .error = {.exit = rows[i].exit}};
-		int status = verdict_status(&verdict);
 
-		CHECK(status == rows[i].status, "row %zu: %d", i, status);
+		for (unsigned int stream = 0; stream < 2; stream++) {
+			int status;
+
+			verdict.out.errnum = stream == 0 ? rows[i].errnum : 0;
+			verdict.err.errnum = stream == 1 ? rows[i].errnum : 0;
+			status = verdict_status(&verdict);
+			CHECK(status == rows[i].status, "row %zu: %d", i, status);
+		}
 	}
 }
 
@@ -132,8 +142,8 @@ static void test_exited(void **state)
 				  .cpu_ms = 99,
 				  .memory_peak_bytes = 1ULL << 40,
 				  .memory_peak_is_group = true,
-				  .out = {10, 20},
-				  .err = {30, 1ULL << 40},
+				  .out = {.passed = 10, .dropped = 20},
+				  .err = {.passed = 30, .dropped = 1ULL << 40},
 				  .layers = LAYER_BIT(LAYER_USER) | LAYER_BIT(LAYER_CGROUP)};
 	char before[4096];
 	json_t *root;
@@ -176,6 +186,12 @@ static void test_exited(void **state)
 		      "%s", option_table[i].name);
 	assert_null(json_object_get(root, "error"));
 	assert_null(json_object_get(root, "overshoot"));
+	assert_null(json_object_get(json_object_get(root, "stdout"), "error"));
+	json_decref(root);
+	verdict.err.errnum = ENOSPC;
+	root = write_and_load(&verdict, "");
+	assert_string_equal(text_at(root, "stderr", "error", NULL), strerror(ENOSPC));
+	assert_null(json_object_get(json_object_get(root, "stdout"), "error"));
 	json_decref(root);
 }
 
@@ -226,11 +242,11 @@ static void test_error_texts(void **state)
 		const char *want_hint;
 	} rows[] = {
 	    {"rootfs", "mount /proc", "", "rootfs", "mount /proc", NULL},
-	    {"rootfs", "a \"q\" \\ \n\033[2J", "h", "rootfs", "a \"q\" \\ \n\033[2J", "h"},
+	    {"rootfs", "a \"q\" \\ \n\033[2J", "h", "rootfs", "a \"q\" \\ ??[2J", "h"},
 	    {"exec", "/\303\251\346\227\245", "h", "exec", "/\303\251\346\227\245", "h"},
-	    {"exec", "/bad\377byte", "h", "exec", "(not UTF-8)", "h"},
-	    {"e\377", "x", "h", "(not UTF-8)", "x", "h"},
-	    {"exec", "x", "bad\300\200", "exec", "x", "(not UTF-8)"},
+	    {"exec", "/bad\377byte", "h", "exec", "/bad?byte", "h"},
+	    {"e\377", "x", "h", "e?", "x", "h"},
+	    {"exec", "x", "bad\300\200", "exec", "x", "bad??"},
 	    {"", "", "", "", "", NULL},
 	};
 
@@ -286,7 +302,7 @@ static void test_report(void **state)
 	    {{.outcome = OUTCOME_OUT_OF_MEMORY, .overshoot = 4097}, "(--ram 1G; over by 4K"},
 	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(DISK)}, "(--disk 1G)"},
 	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(INODES)}, "(--inodes 20000)"},
-	    {{.outcome = OUTCOME_EXITED, .limits_hit = HIT(OUTPUT), .out = {1, 2}, .err = {3, 4}},
+	    {{.outcome = OUTCOME_EXITED, .limits_hit = HIT(OUTPUT), .out = {.dropped = 2}, .err = {.dropped = 4}},
 	     "6 bytes were dropped (--output 16M)"},
 	    {{.outcome = OUTCOME_EXITED, .limits_hit = HIT(PIDS)}, "(--pids 256)"},
 	    {{.outcome = OUTCOME_FAILED, .error = {.stage = "rootfs", .detail = "mount"}}, "rootfs: mount"},
