@@ -89,7 +89,11 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t co
 		if (strcmp(text, units[i].name) != 0)
 			continue;
 		/* Wide enough for any value, factor and scale. */
-		wide = (unsigned __int128)value * units[i].factor / scale;
+		wide = (unsigned __int128)value * units[i].factor;
+		/* "1.5" bytes: rather an error than another value. */
+		if (wide % scale != 0 && units[i].factor < scale)
+			return -EINVAL;
+		wide /= scale;
 		if (wide >= LIMIT_NONE)
 			return -ERANGE;
 		*ret = (uint64_t)wide;

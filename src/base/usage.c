@@ -124,7 +124,13 @@ static int open_child(int dir_fd, const char *name, bool *ret_opened_up, mode_t 
 	*ret_opened_up = true;
 	*ret_mode = st.st_mode;
 	fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0) {
+		int errnum = errno;
+
+		(void)(chmod(link, st.st_mode & 07777) < 0);
+		return -errnum;
+	}
+	return fd;
 }
 
 /* Leaves a finished directory. Returns its parent, which must be the one that we came from. */
@@ -141,7 +147,7 @@ static int pop_level(struct walk *walk, int dir_fd)
 		(void)(fchmod(dir_fd, done->mode) < 0);
 	(void)close(dir_fd);
 	if (walk->depth == 0)
-		return -1;
+		return -ENOENT;
 	if (parent_fd < 0)
 		return -errno;
 	if (fstat(parent_fd, &st) < 0 || st.st_dev != walk->level[walk->depth - 1].dev ||
@@ -159,8 +165,14 @@ int usage_walk(int dir_fd, struct usage *ret)
 	struct stat st;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	*ret = (struct usage){0, 0};
+	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) < 0) {
+		r = -errno;
+		(void)close(fd);
+		return r;
+	}
 	walk.dev = st.st_dev;
 	r = push_level(&walk, fd, false, 0);
 	while (r == 0 && walk.depth > 0) {
@@ -187,9 +199,11 @@ int usage_walk(int dir_fd, struct usage *ret)
 		fd = child_fd;
 		r = push_level(&walk, fd, opened_up, mode);
 	}
+	/* After a failure: up again, so that what was opened up is closed. */
+	while (walk.depth > 0 && fd >= 0)
+		fd = pop_level(&walk, fd);
 	while (walk.depth > 0)
 		free(walk.level[--walk.depth].names);
 	free(walk.level);
-	close_fd(&fd);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 
 #define NAME "python"
@@ -107,6 +108,28 @@ static bool pyenv_version(const char *root, char *version, size_t size)
 	return join(path, root, "version") && read_version(path, version, size);
 }
 
+/* The interpreter of an installed version; "3.11" stands for the latest 3.11.x, as for pyenv. */
+static bool find_version(const char *versions, const char *version, char *ret_path)
+{
+	size_t len = strlen(version);
+	char best[256] = "";
+	struct dirent *entry;
+	char dir[PATH_MAX];
+	DIR *list;
+
+	if (join(dir, versions, version) && join(ret_path, dir, "bin/python3") && is_executable(ret_path))
+		return true;
+	list = opendir(versions);
+	while (list != NULL && (entry = readdir(list)) != NULL)
+		if (strncmp(entry->d_name, version, len) == 0 && entry->d_name[len] == '.' &&
+		    strverscmp(entry->d_name, best) > 0)
+			(void)snprintf(best, sizeof(best), "%s", entry->d_name);
+	if (list != NULL)
+		closedir(list);
+	return *best != '\0' && join(dir, versions, best) && join(ret_path, dir, "bin/python3") &&
+	       is_executable(ret_path);
+}
+
 /*
  * A pyenv shim is a script ROOT/shims/python3. Writes the interpreter it stands for. 0, -ENOENT when it
  * stands for the system's (go on searching), -EINVAL when it is no such shim.
@@ -125,13 +148,11 @@ static int resolve_shim(const char *shim, char *ret_path, struct error *err)
 	}
 	if (!pyenv_version(root, version, sizeof(version)) || strcmp(version, "system") == 0)
 		return -ENOENT;
-	if (strchr(version, '/') != NULL || !join(ret_path, path, version) ||
-	    !join(path, ret_path, "bin/python3") || !is_executable(path)) {
+	if (strchr(version, '/') != NULL || !find_version(path, version, ret_path)) {
 		error_set(err, NAME, 0, "%s stands for pyenv's version '%s', which is not installed", shim,
 			  version);
 		return error_hint(err, "%s", pass_one);
 	}
-	memcpy(ret_path, path, sizeof(path));
 	return 0;
 }
 
@@ -205,7 +226,7 @@ static bool is_too_wide(const char *path)
 	for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
 		if (strcmp(path, wide[i]) == 0)
 			return true;
-	return (home != NULL && strcmp(path, home) == 0) ||
+	return (home != NULL && *home == '/' && path_is_below(home, path)) ||
 	       (strncmp(path, "/home/", 6) == 0 && strchr(path + 6, '/') == NULL);
 }
 

@@ -3,69 +3,28 @@
  *
  * Everything that can fail or allocate happens before clone3(). Then one loop waits for init's messages
  * and death, for signals, for the streams and for deadlines. Whatever goes wrong after the clone ends in
- * kill_init(): the kernel takes the whole pid namespace with it. The exit code comes from init's waitid
+ * run_kill(): the kernel takes the whole pid namespace with it. The exit code comes from init's waitid
  * alone and counts only after STARTED.
  */
 #include "run/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/sys.h"
-#include "run/channel.h"
 #include "run/hint.h"
-#include "run/init.h"
-#include "run/relay.h"
-#include "run/watch.h"
-#include "stage/cgroup.h"
+#include "run/run.h"
 
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
-
-/* The network namespace, which takes the longest, is made by the task beside init's mounts. */
-#define NAMESPACES                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
-
-/* What init and the task have put in force when the exec has worked: no stage is optional. */
-#define ALWAYS_LAYERS ((LAYER_BIT(LAYER_MAX) - 1) & ~LAYER_BIT(LAYER_CGROUP))
-
-struct run {
-	const struct policy *policy;
-	struct plan plan;
-	struct cgroup cg;
-	struct watch watch;
-	struct verdict verdict;
-	int channel_fd;
-	int pidfd;
-	int signal_fd;
-	pid_t init_pid;
-	bool init_gone;
-	bool has_status; /* init said how the task ended */
-	int wait_status;
-	bool failed; /* init said why the task did not start */
-	struct relay_in in;
-	struct relay_out out;
-	struct relay_out err;
-	uint64_t start_ms;
-	uint64_t deadline_ms; /* SIGTERM for all */
-	uint64_t kill_ms;     /* SIGKILL for all */
-	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
-	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
-	int interrupted;      /* SIGINT was passed on */
-};
 
 static uint64_t now_ms(void)
 {
@@ -73,22 +32,6 @@ static uint64_t now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void kill_init(const struct run *run)
-{
-	/* ESRCH: it is gone already. */
-	if (run->pidfd >= 0)
-		(void)sys_pidfd_send_signal(run->pidfd, SIGKILL);
-}
-
-/* Sends an order to init; when it can't be told, it is killed. */
-static void order(const struct run *run, enum channel_type type, int sig)
-{
-	const struct channel_message message = {.type = type, .value = sig};
-
-	if (!run->init_gone && channel_send(run->channel_fd, &message) < 0)
-		kill_init(run);
 }
 
 /* The first reason to end the task wins; one that allows a farewell gets one. */
@@ -99,216 +42,13 @@ static void end_task(struct run *run, enum outcome why, enum limit_hit hit, bool
 		return;
 	run->ending = why;
 	if (at_once || run->policy->limits.grace_ms == 0) {
-		kill_init(run);
+		run_kill(run);
 		return;
 	}
-	order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
+	run_order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
 	/* A stopped process would not see it. */
-	order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
+	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
 	run->kill_ms = now_ms() + run->policy->limits.grace_ms;
-}
-
-static void freeze(void *data, bool stop)
-{
-	const struct run *run = data;
-	const struct timespec moment = {.tv_nsec = 300000};
-
-	order(run, CHANNEL_SIGNAL_ALL, stop ? SIGSTOP : SIGCONT);
-	if (stop)
-		(void)nanosleep(&moment, NULL);
-}
-
-static int prepare_signals(struct run *run, struct error *err)
-{
-	static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++) {
-		struct sigaction action;
-
-		/* What our caller ignores (nohup, `&` in a script) stays ignored. */
-		if (sigaction(forwarded[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(&mask, forwarded[i]);
-	}
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
-	    signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-		return error_set(err, "supervisor", errno, "block signals");
-	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signal_fd < 0 ? error_set(err, "supervisor", errno, "signalfd") : 0;
-}
-
-/* Both streams of the caller's lead to the same open file: one pipe keeps what is printed in order. */
-static bool same_output(int stdio_closed)
-{
-	struct stat out;
-	struct stat err;
-
-	if ((stdio_closed & 6) != 0 || fstat(STDOUT_FILENO, &out) < 0 || fstat(STDERR_FILENO, &err) < 0)
-		return false;
-	return out.st_dev == err.st_dev && out.st_ino == err.st_ino &&
-	       (S_ISFIFO(out.st_mode) || S_ISSOCK(out.st_mode) || S_ISCHR(out.st_mode) ||
-		(S_ISREG(out.st_mode) && lseek(STDOUT_FILENO, 0, SEEK_CUR) == lseek(STDERR_FILENO, 0, SEEK_CUR)));
-}
-
-static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], struct error *err)
-{
-	uint64_t bound = run->policy->limits.output_bytes;
-	bool no_stdin = run->policy->command.no_stdin || (stdio_closed & 1) != 0;
-	int r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
-	int fds[2];
-
-	if (r < 0)
-		return r;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_set(err, "stdio", errno, "pipe");
-	task_fds[1] = fds[1];
-	relay_out_init(&run->out, fds[0], (stdio_closed & 2) != 0 ? -1 : STDOUT_FILENO, bound);
-	run->verdict.streams_joined = same_output(stdio_closed);
-	if (run->verdict.streams_joined) {
-		task_fds[2] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
-		return task_fds[2] < 0 ? error_set(err, "stdio", errno, "dup") : 0;
-	}
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_set(err, "stdio", errno, "pipe");
-	task_fds[2] = fds[1];
-	relay_out_init(&run->err, fds[0], (stdio_closed & 4) != 0 ? -1 : STDERR_FILENO, bound);
-	return 0;
-}
-
-/* Which rung holds which limit; an option that none can hold is an error. */
-static int choose_rungs(struct run *run, struct error *err)
-{
-	const struct policy_limits *limits = &run->policy->limits;
-	enum rung *rungs = run->verdict.rungs;
-	enum rung group = run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
-	bool has_group = run->cg.version != 0;
-
-	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
-	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
-	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
-	rungs[OPTION_OUTPUT] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
-	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run->policy->files.fresh ? RUNG_TMPFS : RUNG_WATCHDOG;
-	if (limits->cpu_milli != LIMIT_NONE) {
-		if (!has_group) {
-			error_set(err, "cgroup", 0, "--cpu: no cgroup can hold it here: %s", run->cg.why_not);
-			return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope "
-					       "-p Delegate=yes capsule-run ..., or as root");
-		}
-		rungs[OPTION_CPU] = group;
-	}
-	if (limits->cpu_time_ms != LIMIT_NONE)
-		rungs[OPTION_CPU_TIME] = has_group ? group : RUNG_WATCHDOG;
-	run->verdict.layers = ALWAYS_LAYERS | (has_group ? LAYER_BIT(LAYER_CGROUP) : 0);
-	if ((run->policy->require_layers & ~run->verdict.layers) != 0) {
-		error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
-		return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes "
-				       "capsule-run ..., or as root");
-	}
-	if (!has_group) {
-		log_note("limits", "ram is held by a watchdog and pids by an rlimit: no cgroup is at hand");
-		log_verbose("cgroup", "%s", run->cg.why_not);
-	}
-	return 0;
-}
-
-static int prepare_watch(struct run *run, struct error *err)
-{
-	const struct policy_limits *limits = &run->policy->limits;
-	struct watch *watch = &run->watch;
-
-	watch->ram_bytes = run->cg.version == 0 ? limits->ram_bytes : LIMIT_NONE;
-	watch->cpu_ms = run->cg.version == 0 ? limits->cpu_time_ms : LIMIT_NONE;
-	watch->disk_bytes = limits->disk_bytes;
-	watch->inodes = limits->inodes;
-	watch->freeze = freeze;
-	watch->freeze_data = run;
-	return watch_init(watch, run->plan.workdir_fd, err);
-}
-
-static int prepare_cgroup(struct run *run, struct error *err)
-{
-	const struct cgroup_host host = {.mount = "/sys/fs/cgroup",
-					 .self = "/proc/self/cgroup",
-					 .privileged = run->plan.ids.privileged};
-
-	return cgroup_create(&run->policy->limits, &host, &run->cg, err);
-}
-
-/* Clones init into its namespaces and its cgroup. */
-static int clone_init(struct run *run, struct init_args *args, struct error *err)
-{
-	int into_fd = cgroup_clone_fd(&run->cg);
-	struct clone_args clone_args = {
-	    .flags = NAMESPACES | CLONE_PIDFD | (into_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
-	    .pidfd = (uint64_t)(uintptr_t)&run->pidfd,
-	    .exit_signal = SIGCHLD,
-	    .cgroup = into_fd >= 0 ? (__u64)into_fd : 0};
-	int supervisor_fd = run->channel_fd;
-	struct error leave_err;
-	pid_t pid;
-	int errnum;
-	int r = cgroup_enter(&run->cg, err);
-
-	pid = r < 0 ? -1 : sys_clone3(&clone_args);
-	errnum = errno;
-	if (pid == 0) {
-		(void)close(supervisor_fd);
-		init_main(args);
-	}
-	run->init_pid = pid;
-	if (cgroup_leave(&run->cg, &leave_err) < 0 && r == 0) {
-		kill_init(run);
-		*err = leave_err;
-		return -EIO;
-	}
-	if (r < 0)
-		return r;
-	return pid < 0 ? error_set(err, "clone", errnum, "make the namespaces") : 0;
-}
-
-static int start(struct run *run, char *argv[], int stdio_closed, struct error *err)
-{
-	struct init_args args = {.policy = run->policy, .plan = &run->plan, .wipe_argv = argv};
-	const struct channel_message go = {.type = CHANNEL_GO};
-	int task_fds[3] = {-1, -1, -1};
-	int pair[2] = {-1, -1};
-	int r = prepare_streams(run, stdio_closed, task_fds, err);
-
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		r = error_set(err, "channel", errno, "socketpair");
-	if (r == 0) {
-		run->channel_fd = pair[0];
-		args.channel_fd = pair[1];
-		args.ctx = (struct stage_ctx){.trees = run->plan.trees,
-					      .tree_count = run->plan.tree_count,
-					      .script_fd = run->plan.script_fd,
-					      .script_guest = run->plan.script_guest,
-					      .script_bytes = run->plan.script_bytes,
-					      .stdio_fd = {task_fds[0], task_fds[1], task_fds[2]},
-					      .keep_groups = !run->plan.ids.privileged,
-					      .limit_pids = run->cg.version == 0,
-					      .watch_disk = run->plan.workdir_fd >= 0 &&
-							    run->policy->limits.disk_bytes != LIMIT_NONE,
-					      .nofile = run->plan.nofile,
-					      .root_fd = -1,
-					      .pts_fd = -1,
-					      .proc_fd = -1,
-					      .fresh_fd = -1,
-					      .shm_fd = -1};
-		r = clone_init(run, &args, err);
-	}
-	close_fd(&pair[1]);
-	for (unsigned int i = 0; i < 3; i++)
-		close_fd(&task_fds[i]);
-	if (r == 0)
-		r = idmap_write(run->init_pid, &run->plan.ids, err);
-	/* While init forks: nothing that is counted here is the task's yet. */
-	if (r == 0)
-		r = prepare_watch(run, err);
-	if (r == 0)
-		r = channel_send(run->channel_fd, &go) < 0 ? error_set(err, "init", EPIPE, "start") : 0;
-	return r;
 }
 
 static void on_message(struct run *run)
@@ -321,7 +61,7 @@ static void on_message(struct run *run)
 		if (r == 0)
 			close_fd(&run->channel_fd);
 		else if (r == -EBADMSG)
-			kill_init(run);
+			run_kill(run);
 		return;
 	}
 	switch ((enum channel_type)message.type) {
@@ -350,7 +90,7 @@ static void on_message(struct run *run)
 	case CHANNEL_SIGNAL:
 	case CHANNEL_SIGNAL_ALL:
 	case CHANNEL_MAX:
-		kill_init(run);
+		run_kill(run);
 		break;
 	}
 	for (unsigned int i = 0; i < CHANNEL_FDS; i++)
@@ -368,9 +108,9 @@ static void on_signal(struct run *run)
 			run->interrupted = 1;
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
-			kill_init(run);
+			run_kill(run);
 		else
-			order(run, CHANNEL_SIGNAL, sig);
+			run_order(run, CHANNEL_SIGNAL, sig);
 		/* The task is gone and the reader of its output stalls: the user has had enough. */
 		if (run->init_gone) {
 			relay_out_fini(&run->out);
@@ -470,7 +210,7 @@ static uint64_t check_deadlines(struct run *run)
 	}
 	if (now >= run->kill_ms) {
 		run->kill_ms = NEVER;
-		kill_init(run);
+		run_kill(run);
 		/* Nobody takes the rest of the output: it is given up. */
 		if (run->init_gone) {
 			run->verdict.limits_hit |= 1U << LIMIT_HIT_OUTPUT;
@@ -516,7 +256,7 @@ static void loop(struct run *run)
 		n += relay_out_poll(&run->out, fds + n);
 		n += relay_out_poll(&run->err, fds + n);
 		if (poll(fds, n, poll_timeout(next)) < 0 && errno != EINTR) {
-			kill_init(run);
+			run_kill(run);
 			continue;
 		}
 		if (fds[0].revents != 0)
@@ -587,17 +327,6 @@ static void conclude(struct run *run)
 	verdict->status = verdict_status(verdict);
 }
 
-static int prepare(struct run *run, struct error *err)
-{
-	int r = prepare_signals(run, err);
-
-	if (r == 0)
-		r = plan_make(run->policy, &run->plan, err);
-	if (r == 0)
-		r = prepare_cgroup(run, err);
-	return r < 0 ? r : choose_rungs(run, err);
-}
-
 static void run_fini(struct run *run)
 {
 	relay_in_fini(&run->in);
@@ -631,13 +360,13 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
 	cgroup_init(&run.cg);
 	run.start_ms = now_ms();
-	r = prepare(&run, &verdict->error);
+	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
 		if (policy->limits.wall_ms != LIMIT_NONE)
 			run.deadline_ms = run.start_ms + policy->limits.wall_ms;
-		r = start(&run, argv, stdio_closed, &verdict->error);
+		r = run_start(&run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
-			kill_init(&run);
+			run_kill(&run);
 		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
 				  ? run.start_ms
 				  : NEVER;

@@ -79,7 +79,7 @@ const char *limit_hit_name(enum limit_hit hit);
 /* The exit status that a verdict earns, as --help lists them. */
 int verdict_status(const struct verdict *verdict);
 
-/* Writes the verdict as JSON and closes fd. 0 or -errno. */
+/* Writes the verdict as JSON to fd, which stays the caller's. 0 or -errno. */
 ATTR_CHECKED int verdict_write(const struct verdict *verdict, const struct policy *policy,
 			       const struct plan *plan, int fd, struct error *err);
 

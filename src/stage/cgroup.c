@@ -330,6 +330,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	r = fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
 	if (r != -EBUSY || !alone_in(dir_fd))
 		return r;
+	part_close(&cg->leaf);
 	cg->leaf.parent_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
 	if (cg->leaf.parent_fd < 0)
 		return -errno;
@@ -434,7 +435,7 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	if (r < 0 || ret->version == 0) {
 		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 			part_remove(&ret->part[i]);
-		part_remove(&ret->leaf);
+		/* We may be in the leaf: the next start sweeps it. */
 		cgroup_close(ret);
 	}
 	return r;

@@ -251,7 +251,7 @@ class Bind(harness.Case):
         if not mounts:
             self.skipTest("no cgroup file system is mounted")
         for place in mounts:
-            self.refused(self.run_capsule("--bind", place + ":/shown", "-c", "pass"), "--bind", place)
+            self.refused(self.run_capsule("--bind", place + ":/shown", "-c", "pass"), place)
 
     def test_missing(self):
         self.refused(self.run_capsule("--bind", "no-such-place", "-c", "pass"), "--bind", "no-such-place", "No such file")

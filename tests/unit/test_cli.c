@@ -149,9 +149,9 @@ static void test_refused(void **state)
 	    {{"--exec", "--"}, "program"},
 	    {{"--fresh=yes", "t"}, "--fresh: takes no value"},
 	    {{"--quiet=", "t"}, "--quiet: takes no value"},
-	    {{"--help=x"}, "--help: "},
-	    {{"--print-policy=x"}, "--print-policy: "},
-	    {{"--exec=ls"}, "--exec: "},
+	    {{"--help=x"}, "--help: takes no value"},
+	    {{"--print-policy=x"}, "--print-policy: takes no value"},
+	    {{"--exec=ls"}, "--exec: takes no value"},
 	    /* Values that the table refuses. */
 	    {{"--ram", "1X", "t"}, "--ram 1X"},
 	    {{"--ram=", "t"}, "--ram"},

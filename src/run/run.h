@@ -1,0 +1,52 @@
+/* One run's facts, owned by the supervisor; shared by the two files that start and watch it. */
+#ifndef CAPSULE_RUN_RUN_H
+#define CAPSULE_RUN_RUN_H
+
+#include "run/channel.h"
+#include "run/plan.h"
+#include "run/relay.h"
+#include "run/verdict.h"
+#include "run/watch.h"
+#include "stage/cgroup.h"
+
+struct run {
+	const struct policy *policy;
+	struct plan plan;
+	struct cgroup cg;
+	struct watch watch;
+	struct verdict verdict;
+	int channel_fd;
+	int pidfd;
+	int signal_fd;
+	pid_t init_pid;
+	bool init_gone;
+	bool has_status; /* init said how the task ended */
+	int wait_status;
+	bool failed; /* init said why the task did not start */
+	struct relay_in in;
+	struct relay_out out;
+	struct relay_out err;
+	uint64_t start_ms;
+	uint64_t deadline_ms; /* SIGTERM for all */
+	uint64_t kill_ms;     /* SIGKILL for all */
+	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
+	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
+	int interrupted;      /* SIGINT was passed on */
+};
+
+/* Kills PID 1 of the sandbox, and so everything in it. Harmless when it is gone. */
+void run_kill(const struct run *run);
+
+/* Sends an order to init; when it can't be told, it is killed. */
+void run_order(const struct run *run, enum channel_type type, int sig);
+
+/* Resolves everything on the host: signals, plan, cgroup, rungs. 0 or -errno; nothing has started. */
+ATTR_CHECKED int run_prepare(struct run *run, struct error *err);
+
+/*
+ * Clones init and lets it go. argv is the process's own, stdio_closed fd_secure_stdio()'s answer. 0 or
+ * -errno; init may exist in either case (init_pid > 0).
+ */
+ATTR_CHECKED int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err);
+
+#endif
