@@ -329,9 +329,8 @@ def collect(args, stage, extra):
             yield Job(title, [path], env, "check" if suite == "checks" else "tap")
 
 
-def make_stage(args):
+def fill_stage(args, stage):
     """A copy of the tests and the program that every user can read, and that a rebuild does not disturb."""
-    stage = tempfile.mkdtemp(prefix="capsule-check.", dir="/tmp")
     os.chmod(stage, 0o755)
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "*.mk")
     for suite in ("functional", "escape"):
@@ -346,7 +345,6 @@ def make_stage(args):
         for name in files:
             path = os.path.join(root, name)
             os.chmod(path, 0o755 if os.access(path, os.X_OK) else 0o644)
-    return stage
 
 
 class Progress:
@@ -433,11 +431,14 @@ def main():
     stage, extra = None, []
     try:
         if set(args.suites) & {"functional", "escape"}:
-            stage = make_stage(args)
+            stage = tempfile.mkdtemp(prefix="capsule-check.", dir="/tmp")
+            fill_stage(args, stage)
         jobs = list(collect(args, stage, extra))
         if extra:
             progress.add("driver", extra)
         run_jobs(jobs, progress, args.workers, args.pattern)
+    except OSError as error:
+        progress.add("driver", [Outcome("prepare", FAIL, str(error))])
     finally:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)

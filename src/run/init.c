@@ -35,12 +35,14 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/sys.h"
 #include "run/channel.h"
 
 #define EXIT_FAILED 125
+#define BACKSTOP_MS 1000
 
 /* In the task, as soon as it is forked: needs no ids. */
 static stage_fn *const early_stages[] = {stage_network, stage_loopback};
@@ -285,8 +287,7 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 		r = run_stages(view_stages, ARRAY_SIZE(view_stages), args->policy, ctx, err);
 	if (r == 0)
 		r = join_network(task_fd, err);
-	if (r == 0 && channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
-				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
+	if (r == 0 && channel_send_fds(args->channel_fd, &ctx->proc_fd, 1) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
 		r = send_go(task_fd, err);
@@ -321,8 +322,34 @@ static void obey(const struct channel_message *message, pid_t task)
 		(void)kill(-1, message->value);
 }
 
-static void serve(int channel_fd, int signal_fd, pid_t task) ATTR_NORETURN;
-static void serve(int channel_fd, int signal_fd, pid_t task)
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* When to end it whatever the supervisor does: a task may have found a way to keep it busy. */
+static uint64_t backstop_ms(const struct policy_limits *limits)
+{
+	return limits->wall_ms == LIMIT_NONE ? LIMIT_NONE
+					     : clock_ms() + limits->wall_ms + limits->grace_ms + BACKSTOP_MS;
+}
+
+static int until(uint64_t end_ms)
+{
+	uint64_t now = clock_ms();
+
+	if (end_ms == LIMIT_NONE)
+		return -1;
+	if (end_ms <= now)
+		return 0;
+	return end_ms - now > 3600000 ? 3600000 : (int)(end_ms - now);
+}
+
+static void serve(int channel_fd, int signal_fd, pid_t task, uint64_t end_ms) ATTR_NORETURN;
+static void serve(int channel_fd, int signal_fd, pid_t task, uint64_t end_ms)
 {
 	struct pollfd fds[] = {{.fd = channel_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
 	struct channel_message message = {.type = CHANNEL_EXITED};
@@ -338,7 +365,8 @@ static void serve(int channel_fd, int signal_fd, pid_t task)
 			(void)(channel_send(channel_fd, &message) < 0);
 			_exit(0);
 		}
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if ((poll(fds, ARRAY_SIZE(fds), until(end_ms)) < 0 && errno != EINTR) ||
+		    (end_ms != LIMIT_NONE && clock_ms() >= end_ms))
 			_exit(EXIT_FAILED);
 		if ((fds[1].revents & POLLIN) != 0 && read(signal_fd, &info, sizeof(info)) < 0 &&
 		    errno != EAGAIN)
@@ -368,7 +396,6 @@ static void close_setup(struct stage_ctx *ctx)
 	close_fd(&ctx->shm_fd);
 	close_fd(&ctx->pts_fd);
 	close_fd(&ctx->root_fd);
-	close_fd(&ctx->fresh_fd);
 	close_fd(&ctx->host_proc_fd);
 }
 
@@ -406,5 +433,5 @@ void init_main(struct init_args *args)
 	close_setup(&args->ctx);
 	if (stage_filter_init(args->policy, &args->ctx, &err) < 0)
 		fail(args->channel_fd, &err);
-	serve(args->channel_fd, signal_fd, task);
+	serve(args->channel_fd, signal_fd, task, backstop_ms(&args->policy->limits));
 }

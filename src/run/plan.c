@@ -208,6 +208,14 @@ static int python_argv(const struct policy *policy, const struct interpreter *py
 	return r < 0 ? error_set(err, "python", ENOMEM, "argv") : 0;
 }
 
+/* A prefix is shown under the name by which the interpreter will look for it. */
+static int add_root(struct plan *plan, const char *root, struct error *err)
+{
+	AUTO_FREE char *real = realpath(root, NULL);
+
+	return real == NULL ? error_set(err, "python", errno, "%s", root) : tree_add(plan, real, root, false, err);
+}
+
 static int plan_python(const struct policy *policy, struct plan *plan, struct error *err)
 {
 	struct interpreter python;
@@ -219,7 +227,7 @@ static int plan_python(const struct policy *policy, struct plan *plan, struct er
 				  python.exe);
 			r = error_hint(err, "pass another interpreter with --python");
 		} else {
-			r = tree_add(plan, python.roots.item[i], python.roots.item[i], false, err);
+			r = add_root(plan, python.roots.item[i], err);
 		}
 	}
 	if (r == 0 && policy->command.kind == COMMAND_SCRIPT)

@@ -151,7 +151,7 @@ static void apply_bound(struct relay_out *relay)
 	}
 }
 
-void relay_out_run(struct relay_out *relay)
+void relay_out_run(struct relay_out *relay, bool last)
 {
 	struct pollfd gone = {.fd = relay->to_fd};
 
@@ -171,7 +171,7 @@ void relay_out_run(struct relay_out *relay)
 			return;
 		}
 		n = read(relay->from_fd, relay->buffer, RELAY_BUFFER);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && !last)))
 			return;
 		if (n <= 0) {
 			close_fd(&relay->from_fd);
@@ -408,6 +408,9 @@ void relay_in_finish(struct relay_in *relay)
 	if (relay->kind == RELAY_SOURCE_FILE && relay->peek_fd >= 0) {
 		size_t unread = unread_by_task(relay->peek_fd);
 
+		/* The task can open the pipe's other side by /proc/self/fd/0 and add to it. */
+		if (unread > relay->written)
+			unread = (size_t)relay->written;
 		/* A file that was replaced by a shorter one is the caller's business: seeking is not reading. */
 		(void)lseek(relay->from_fd, relay->offset + (off_t)(relay->written - unread), SEEK_SET);
 	} else if (relay->ahead > 0 && relay->to_fd >= 0) {

@@ -69,8 +69,9 @@ ATTR_CHECKED int relay_in_init(struct relay_in *relay, int from_fd, int *ret_tas
 unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds);
 unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds);
 
-/* Moves what can be moved now. */
-void relay_out_run(struct relay_out *relay);
+/* Moves what can be moved now. last: nobody of the task is left, so an empty pipe is at its end, whoever else
+ * may have been handed the other side. */
+void relay_out_run(struct relay_out *relay, bool last);
 void relay_in_run(struct relay_in *relay);
 
 /* True when everything that the task wrote has been passed on or dropped. */

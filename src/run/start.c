@@ -199,6 +199,13 @@ static int clone_init(struct run *run, struct init_args *args, struct error *err
 	return pid < 0 ? error_set(err, "clone", errnum, "make the namespaces") : 0;
 }
 
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err)
 {
 	struct init_args args = {.policy = run->policy, .plan = &run->plan, .wipe_argv = argv};
@@ -207,6 +214,10 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	int pair[2] = {-1, -1};
 	int r = prepare_streams(run, stdio_closed, task_fds, err);
 
+	/* /dev/stdout is opened anew with the task's own rights. */
+	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)
+		if (is_pipe(task_fds[i]) && fchown(task_fds[i], run->plan.ids.host_uid, run->plan.ids.host_gid) < 0)
+			r = error_set(err, "stdio", errno, "give the streams to the task");
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = error_set(err, "channel", errno, "socketpair");
 	if (r == 0) {
@@ -218,7 +229,6 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .script_guest = run->plan.script_guest,
 					      .script_bytes = run->plan.script_bytes,
 					      .stdio_fd = {task_fds[0], task_fds[1], task_fds[2]},
-					      .keep_groups = !run->plan.ids.privileged,
 					      .limit_pids = run->cg.version == 0,
 					      .watch_disk = run->plan.workdir_fd >= 0 &&
 							    run->policy->limits.disk_bytes != LIMIT_NONE,
@@ -226,7 +236,6 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .root_fd = -1,
 					      .pts_fd = -1,
 					      .proc_fd = -1,
-					      .fresh_fd = -1,
 					      .shm_fd = -1};
 		r = clone_init(run, &args, err);
 	}

@@ -38,8 +38,11 @@ static uint64_t now_ms(void)
 static void end_task(struct run *run, enum outcome why, enum limit_hit hit, bool at_once)
 {
 	run->verdict.limits_hit |= 1U << hit;
-	if (run->ending != OUTCOME_MAX)
+	if (run->ending != OUTCOME_MAX) {
+		if (at_once)
+			run_kill(run);
 		return;
+	}
 	run->ending = why;
 	if (at_once || run->policy->limits.grace_ms == 0) {
 		run_kill(run);
@@ -66,9 +69,8 @@ static void on_message(struct run *run)
 	}
 	switch ((enum channel_type)message.type) {
 	case CHANNEL_VIEW:
+		close_fd(&run->watch.proc_fd);
 		run->watch.proc_fd = take_fd(&fds[0]);
-		run->watch.shm_fd = take_fd(&fds[1]);
-		run->watch.fresh_fd = take_fd(&fds[2]);
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
@@ -119,6 +121,12 @@ static void on_signal(struct run *run)
 	}
 }
 
+/* How long a reader that takes nothing is waited for when the task is gone and its time is over. */
+static uint64_t patience_ms(const struct run *run)
+{
+	return run->policy->limits.grace_ms > 200 ? run->policy->limits.grace_ms : 200;
+}
+
 static void on_init_death(struct run *run)
 {
 	struct rusage usage;
@@ -138,7 +146,7 @@ static void on_init_death(struct run *run)
 	run->init_gone = true;
 	/* A task that was ended does not wait for its reader either. */
 	if (run->ending != OUTCOME_MAX)
-		run->kill_ms = now_ms() + run->policy->limits.grace_ms;
+		run->kill_ms = now_ms() + patience_ms(run);
 	run->verdict.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
 			      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 	relay_in_finish(&run->in);
@@ -199,6 +207,8 @@ static uint64_t check_deadlines(struct run *run)
 			check_watch(run, now);
 		if (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE)
 			check_cgroup(run);
+		/* Looking may have taken long, and the deadline may have come meanwhile. */
+		now = now_ms();
 		run->tick_ms = now + (watches ? WATCH_TICK_MS : CGROUP_TICK_MS);
 	}
 	if (now >= run->deadline_ms) {
@@ -206,7 +216,7 @@ static uint64_t check_deadlines(struct run *run)
 		if (!run->init_gone)
 			end_task(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, false);
 		else
-			run->kill_ms = now + run->policy->limits.grace_ms;
+			run->kill_ms = now + patience_ms(run);
 	}
 	if (now >= run->kill_ms) {
 		run->kill_ms = NEVER;
@@ -248,6 +258,7 @@ static void loop(struct run *run)
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
 		};
 		unsigned int n = 4;
+		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
 		if (finished(run))
@@ -268,8 +279,12 @@ static void loop(struct run *run)
 		if (fds[3].revents != 0)
 			check_cgroup(run);
 		relay_in_run(&run->in);
-		relay_out_run(&run->out);
-		relay_out_run(&run->err);
+		passed = run->out.passed + run->err.passed;
+		relay_out_run(&run->out, run->init_gone);
+		relay_out_run(&run->err, run->init_gone);
+		/* A slow reader is no stalled one. */
+		if (run->init_gone && run->kill_ms != NEVER && run->out.passed + run->err.passed > passed)
+			run->kill_ms = now_ms() + patience_ms(run);
 	}
 }
 
@@ -352,7 +367,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
 			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
 			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
+			  .watch = {.proc_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;
 	int r;

@@ -59,14 +59,14 @@ static int idmap_namespace(uid_t owner, gid_t group, const struct idmap *ids)
  * As root, init will have neither the caller's uid nor capabilities over his files, so the mount is made
  * here with root's rights and handed in. Files of some user's stay his.
  */
-static int make_tree(const struct idmap *ids, const struct stat *st, struct stage_tree *tree,
+static int make_tree(const struct idmap *ids, int object_fd, const struct stat *st, struct stage_tree *tree,
 		     struct error *err)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
 	AUTO_CLOSE int ns_fd = -1;
 
-	tree->tree_fd = open_tree(AT_FDCWD, tree->host,
-				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	tree->tree_fd =
+	    open_tree(object_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
 	if (tree->tree_fd < 0)
 		return error_set(err, "files", errno, "open_tree %s", tree->host);
 	if (!tree->writable || st->st_uid == 0 || st->st_uid == ids->host_uid)
@@ -86,6 +86,8 @@ static int make_tree(const struct idmap *ids, const struct stat *st, struct stag
 int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
 {
 	struct stage_tree *grown = reallocarray(plan->trees, plan->tree_count + 1, sizeof(*grown));
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
+	AUTO_CLOSE int object_fd = -1;
 	struct stage_tree *tree;
 	struct stat st;
 
@@ -99,12 +101,14 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 	plan->tree_count++;
 	if (tree->host == NULL || tree->guest == NULL)
 		return error_set(err, "files", ENOMEM, "%s", real);
-	if (stat(real, &st) < 0)
+	/* One look, by one descriptor, and no link: whoever owns a directory on the way could put one there. */
+	object_fd = sys_openat2(AT_FDCWD, real, &how);
+	if (object_fd < 0 || fstat(object_fd, &st) < 0)
 		return error_set(err, "files", errno, "%s", real);
 	tree->directory = S_ISDIR(st.st_mode);
 	tree->dev = st.st_dev;
 	tree->ino = st.st_ino;
-	return plan->ids.privileged ? make_tree(&plan->ids, &st, tree, err) : 0;
+	return plan->ids.privileged ? make_tree(&plan->ids, object_fd, &st, tree, err) : 0;
 }
 
 /* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
@@ -161,6 +165,38 @@ static int refuse_kind(const char *real, struct error *err)
 	return refuse_kernel_mounts("--bind", real, err);
 }
 
+/*
+ * Root's reach must not be lent: a link that some user made may lead to that user's own files and no
+ * further. Looks at each link on the way as it is named; real is where the way ends.
+ */
+static int check_links(const struct plan *plan, const char *path, const char *real, struct error *err)
+{
+	AUTO_FREE char *way = strdup(path);
+	struct stat end;
+	size_t length;
+
+	if (!plan->ids.privileged)
+		return 0;
+	if (way == NULL || stat(real, &end) < 0)
+		return error_set(err, "files", way == NULL ? ENOMEM : errno, "%s", path);
+	length = strlen(way);
+	for (size_t i = 1; i <= length; i++) {
+		struct stat st;
+		char c = way[i];
+
+		if (c != '/' && c != '\0')
+			continue;
+		way[i] = '\0';
+		if (lstat(way, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0 && st.st_uid != end.st_uid) {
+			error_set(err, "files", 0, "%s: the link %s is uid %u's, what it leads to is not", path, way,
+				  st.st_uid);
+			return error_hint(err, "name the place itself: %s", real);
+		}
+		way[i] = c;
+	}
+	return 0;
+}
+
 int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
 {
 	AUTO_FREE char *real = realpath(bind->host, NULL);
@@ -169,7 +205,9 @@ int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct erro
 
 	if (real == NULL)
 		return error_set(err, "files", errno, "--bind %s", bind->host);
-	r = refuse_kind(real, err);
+	r = check_links(plan, bind->host, real, err);
+	if (r == 0)
+		r = refuse_kind(real, err);
 	if (r < 0)
 		return r;
 	/* Without a guest path: where the caller sees it, links resolved. */
@@ -260,8 +298,17 @@ int tree_add_workdir(const struct policy *policy, struct plan *plan, struct erro
 	if (strcmp(real, "/") == 0)
 		return error_set(err, "files", 0, "--dir /: would show the whole host");
 	/* The default one is looked at by its owner alone: reading the mount table takes time. */
-	r = is_default ? 0 : refuse_kernel_mounts("--dir", real, err);
+	r = is_default ? 0 : check_links(plan, path, real, err);
+	if (r == 0 && !is_default)
+		r = refuse_kernel_mounts("--dir", real, err);
 	if (r < 0)
 		return r;
-	return tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
+	r = tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
+	if (r == 0) {
+		const struct stage_tree *tree = &plan->trees[plan->tree_count - 1];
+
+		if (tree->dev != st.st_dev || tree->ino != st.st_ino)
+			r = error_set(err, "files", ESTALE, "%s: replaced while starting", path);
+	}
+	return r;
 }

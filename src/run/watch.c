@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,31 @@ static uint64_t host_shmem(void)
 	if (fd_read_file_at(AT_FDCWD, "/proc/meminfo", text, sizeof(text)) > 0)
 		(void)read_kb(text, "\nShmem:", &bytes);
 	return bytes;
+}
+
+/* Memory of TCP and UDP sockets, of the whole host: no process shows it. */
+static uint64_t host_sockets(void)
+{
+	char text[1024];
+	uint64_t pages = 0;
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/net/sockstat", text, sizeof(text)) < 0)
+		return 0;
+	for (const char *p = strstr(text, " mem "); p != NULL; p = strstr(p + 1, " mem ")) {
+		uint64_t n;
+
+		if (sscanf(p, " mem %" SCNu64, &n) == 1)
+			pages += n;
+	}
+	return pages * page_size();
+}
+
+/* What the host as a whole has more of since the start, and nobody can be asked for. */
+static uint64_t host_rise(const struct watch *watch)
+{
+	uint64_t now = host_shmem() + host_sockets();
+
+	return now > watch->host_base_bytes ? now - watch->host_base_bytes : 0;
 }
 
 static bool is_pid(const char *name)
@@ -141,52 +167,52 @@ static bool add_bound(const struct watch *watch, const char *pid, void *data)
 	return r == 0 || is_gone(r);
 }
 
-/* Files in memory that no mapping shows: counted once each, by inode. */
-struct inode_set {
-	struct {
-		dev_t dev;
-		ino_t ino;
-	} *item;
-	size_t count;
+/* Files that were counted, by inode: a tree of search.h's, since a task may open any number. */
+struct inode {
+	dev_t dev;
+	ino_t ino;
 };
 
-static bool inode_set_add(struct inode_set *set, const struct stat *st)
+static int compare_inodes(const void *a, const void *b)
 {
-	void *grown;
+	return memcmp(a, b, sizeof(struct inode));
+}
 
-	for (size_t i = 0; i < set->count; i++)
-		if (set->item[i].ino == st->st_ino && set->item[i].dev == st->st_dev)
-			return false;
-	grown = reallocarray(set->item, set->count + 1, sizeof(*set->item));
-	if (grown == NULL)
+/* True when the inode is new to the set; also when there is no memory to tell: too much, not too little. */
+static bool inode_set_add(void **set, const struct stat *st)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+	struct inode **found;
+
+	if (inode == NULL)
 		return true;
-	set->item = grown;
-	set->item[set->count].dev = st->st_dev;
-	set->item[set->count].ino = st->st_ino;
-	set->count++;
-	return true;
+	inode->dev = st->st_dev;
+	inode->ino = st->st_ino;
+	found = tsearch(inode, set, compare_inodes);
+	if (found != NULL && *found == inode)
+		return true;
+	free(inode);
+	return found == NULL;
 }
 
 struct exact {
 	uint64_t own_bytes;   /* anonymous and file pages, shared ones in proportion */
-	uint64_t shmem_bytes; /* shared mappings, and open files without a name */
 	dev_t disk_dev;	      /* where open deleted files count as disk */
 	uint64_t deleted_bytes;
 	uint64_t deleted_inodes;
 	bool count_memory;
-	struct inode_set seen;
+	void *seen;
 };
 
-/* Open files without a name: memfds as memory, deleted files of the sandbox directory as disk. */
-static bool add_open_files(const struct watch *watch, const char *pid, struct exact *sum)
+static bool add_thread_files(int task_fd, const char *tid, struct exact *sum)
 {
 	AUTO_CLOSE int fd = -1;
 	struct dirent *entry;
 	char path[32];
 	DIR *dir;
 
-	(void)snprintf(path, sizeof(path), "%.10s/fd", pid);
-	fd = openat(watch->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "%.10s/fd", tid);
+	fd = openat(task_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return is_gone(-errno);
 	dir = fdopendir(fd);
@@ -197,17 +223,39 @@ static bool add_open_files(const struct watch *watch, const char *pid, struct ex
 		struct stat st;
 
 		if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 ||
-		    !S_ISREG(st.st_mode) || st.st_nlink != 0 || !inode_set_add(&sum->seen, &st))
+		    !S_ISREG(st.st_mode) || st.st_nlink != 0 || st.st_dev != sum->disk_dev ||
+		    !inode_set_add(&sum->seen, &st))
 			continue;
-		if (watch->workdir_fd >= 0 && st.st_dev == sum->disk_dev) {
-			sum->deleted_bytes += (uint64_t)st.st_blocks * 512;
-			sum->deleted_inodes++;
-		} else {
-			sum->shmem_bytes += (uint64_t)st.st_blocks * 512;
-		}
+		sum->deleted_bytes += (uint64_t)st.st_blocks * 512;
+		sum->deleted_inodes++;
 	}
 	closedir(dir);
 	return true;
+}
+
+/* Deleted files of the sandbox directory that one of a process's threads holds open: threads need not share
+ * their tables of descriptors. */
+static bool add_open_files(const struct watch *watch, const char *pid, struct exact *sum)
+{
+	AUTO_CLOSE int fd = -1;
+	struct dirent *thread;
+	bool ok = true;
+	char path[32];
+	DIR *threads;
+
+	(void)snprintf(path, sizeof(path), "%.10s/task", pid);
+	fd = openat(watch->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return is_gone(-errno);
+	threads = fdopendir(fd);
+	if (threads == NULL)
+		return false;
+	fd = -1;
+	while (ok && (thread = readdir(threads)) != NULL)
+		if (is_pid(thread->d_name))
+			ok = add_thread_files(dirfd(threads), thread->d_name, sum);
+	closedir(threads);
+	return ok;
 }
 
 static bool is_zombie(const struct watch *watch, const char *pid)
@@ -228,7 +276,6 @@ static bool add_exact(const struct watch *watch, const char *pid, void *data)
 	struct exact *sum = data;
 	uint64_t anon = 0;
 	uint64_t file = 0;
-	uint64_t shmem = 0;
 	uint64_t resident = 0;
 	char text[4096];
 	char path[64];
@@ -244,28 +291,17 @@ static bool add_exact(const struct watch *watch, const char *pid, void *data)
 			return is_gone((int)n) || is_zombie(watch, pid);
 		(void)read_kb(text, "\nPss_Anon:", &anon);
 		(void)read_kb(text, "\nPss_File:", &file);
-		(void)read_kb(text, "\nPss_Shmem:", &shmem);
 		sum->own_bytes += anon + file;
-		sum->shmem_bytes += shmem;
+		return true;
 	}
 	return add_open_files(watch, pid, sum) || is_zombie(watch, pid);
 }
 
-static uint64_t tmpfs_bytes(int fd)
-{
-	struct statvfs fs;
-
-	if (fd < 0 || fstatvfs(fd, &fs) < 0)
-		return 0;
-	return (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
-}
-
 static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 {
-	uint64_t shmem_now = host_shmem();
-	uint64_t shmem = shmem_now > watch->shmem_base_bytes ? shmem_now - watch->shmem_base_bytes : 0;
+	uint64_t rise = host_rise(watch);
 	struct exact sum = {.count_memory = true};
-	uint64_t bound = shmem;
+	uint64_t bound = rise;
 	uint64_t total;
 	uint64_t started;
 	bool readable;
@@ -282,10 +318,9 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	started = now_ms();
 	watch->freeze(watch->freeze_data, true);
 	readable = for_each_process(watch, add_exact, &sum);
-	free(sum.seen.item);
-	sum.shmem_bytes += tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
-	/* Shared memory is seen from several sides above; all of it together can't exceed the host's rise. */
-	total = sum.own_bytes + (sum.shmem_bytes < shmem ? sum.shmem_bytes : shmem);
+	/* Shared memory may be in no mapping, no table of descriptors and no directory: all that the host has
+	 * more of counts as the task's. */
+	total = sum.own_bytes + rise;
 	if (!readable || total > watch->ram_bytes) {
 		watch->found = readable ? total : bound;
 		watch->memory_peak_bytes = watch->found;
@@ -322,20 +357,32 @@ static bool add_cpu(const struct watch *watch, const char *pid, void *data)
 	return true;
 }
 
+static bool sum_cpu(const struct watch *watch, uint64_t *ret_ms)
+{
+	*ret_ms = 0;
+	/* init waits for orphans, so their time is with it. */
+	return for_each_process(watch, add_cpu, ret_ms) && add_cpu(watch, "1", ret_ms);
+}
+
 static enum watch_result check_cpu(struct watch *watch)
 {
-	uint64_t ms = 0;
+	uint64_t ms;
+	bool readable = sum_cpu(watch, &ms);
 
-	/* init waits for orphans, so their time is with it. */
-	if (!for_each_process(watch, add_cpu, &ms) || !add_cpu(watch, "1", &ms)) {
-		watch->found = ms;
-		return WATCH_OVER_CPU;
+	/* The sum falls when a child ends that nobody waits for (SIGCHLD ignored): what it used stays used. A
+	 * child that is being waited for may be missed by one look, not by two. */
+	if (readable && ms < watch->cpu_now_ms) {
+		uint64_t again;
+
+		readable = sum_cpu(watch, &again);
+		if (again > ms)
+			ms = again;
+		if (ms < watch->cpu_now_ms)
+			watch->cpu_lost_ms += watch->cpu_now_ms - ms;
 	}
-	/* The sum falls when a child that nobody waits for ends; what was used stays used. */
-	if (ms > watch->cpu_seen_ms)
-		watch->cpu_seen_ms = ms;
-	watch->found = watch->cpu_seen_ms;
-	return watch->cpu_seen_ms > watch->cpu_ms ? WATCH_OVER_CPU : WATCH_OK;
+	watch->cpu_now_ms = ms;
+	watch->found = ms + watch->cpu_lost_ms;
+	return !readable || watch->found > watch->cpu_ms ? WATCH_OVER_CPU : WATCH_OK;
 }
 
 static struct usage free_space(int fd)
@@ -375,7 +422,7 @@ static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 	ok = fstat(watch->workdir_fd, &st) == 0 && usage_walk(watch->workdir_fd, &sum) == 0;
 	open_files.disk_dev = st.st_dev;
 	ok = ok && for_each_process(watch, add_exact, &open_files);
-	free(open_files.seen.item);
+	tdestroy(open_files.seen, free);
 	sum.bytes += open_files.deleted_bytes;
 	sum.inodes += open_files.deleted_inodes;
 	sum.bytes = sum.bytes > watch->disk_base.bytes ? sum.bytes - watch->disk_base.bytes : 0;
@@ -401,7 +448,7 @@ int watch_init(struct watch *watch, int workdir_fd, struct error *err)
 	int r;
 
 	watch->workdir_fd = workdir_fd;
-	watch->shmem_base_bytes = watch->ram_bytes == LIMIT_NONE ? 0 : host_shmem();
+	watch->host_base_bytes = watch->ram_bytes == LIMIT_NONE ? 0 : host_shmem() + host_sockets();
 	if (workdir_fd < 0) {
 		watch->disk_bytes = LIMIT_NONE;
 		watch->inodes = LIMIT_NONE;
@@ -450,6 +497,4 @@ enum watch_result watch_check(struct watch *watch, uint64_t at_ms)
 void watch_fini(struct watch *watch)
 {
 	close_fd(&watch->proc_fd);
-	close_fd(&watch->shm_fd);
-	close_fd(&watch->fresh_fd);
 }

@@ -2,7 +2,7 @@
  * Watchdogs: what holds a limit where the kernel offers nothing better. The supervisor calls
  * watch_check() every WATCH_TICK_MS.
  *
- * Memory without a cgroup: a cheap upper bound (resident sizes and the rise of Shmem) each tick; only
+ * Memory without a cgroup: a cheap upper bound (resident sizes, and what the host has more of in Shmem and socket memory) each tick; only
  * when that passes the limit, the tree is stopped and counted exactly. CPU time without a cgroup: the
  * sum over the tree. Disk on a real directory: statvfs each tick; only when free space or free inodes
  * fell by half of what remains of the limit, the tree is stopped and the directory walked, files that
@@ -29,14 +29,12 @@ struct watch {
 	uint64_t inodes;
 	/* The sandbox, from CHANNEL_VIEW; owned. */
 	int proc_fd;
-	int shm_fd;
-	int fresh_fd;
 	int workdir_fd; /* borrowed; -1 when not watched */
 	/* Stops (true) or continues every process inside. */
 	void (*freeze)(void *data, bool stop);
 	void *freeze_data;
 	/* State. */
-	uint64_t shmem_base_bytes;
+	uint64_t host_base_bytes; /* Shmem and socket memory of the host at the start */
 	uint64_t memory_peak_bytes;
 	uint64_t next_exact_ms;
 	uint64_t exact_bound; /* upper bound at which to count exactly again */
@@ -47,7 +45,8 @@ struct watch {
 	uint64_t next_walk_ms;
 	/* What was found over the limit, and by how much. */
 	uint64_t found;
-	uint64_t cpu_seen_ms;
+	uint64_t cpu_now_ms;  /* at the last look, and what vanished since the start */
+	uint64_t cpu_lost_ms;
 };
 
 /* Takes the first measurements, before the task exists. workdir_fd -1: no disk to watch. */

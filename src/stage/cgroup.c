@@ -192,6 +192,11 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 				r = err->errnum == ENOENT || err->errnum == EOPNOTSUPP
 					? write_limit(part, "memory.swappiness", 0, err)
 					: -err->errnum;
+			/* Socket buffers have an account of their own, without a limit until one is written. */
+			if (r == 0 &&
+			    write_limit(part, "memory.kmem.tcp.limit_in_bytes", limits->ram_bytes, err) < 0 &&
+			    err->errnum != ENOENT)
+				r = -err->errnum;
 		} else if (strcmp(part->controller, "pids") == 0) {
 			r = write_limit(part, "pids.max", limits->pids, err);
 		} else if (strcmp(part->controller, "cpu") == 0) {

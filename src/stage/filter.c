@@ -24,6 +24,32 @@ static const struct sock_filter no_fallocate[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
 };
 
+#define ARGUMENT(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
+
+/*
+ * Put before it always: init has the task's uid, so the kernel would let the task starve it, and a SIGKILL
+ * takes effect when its target runs. A pid that is not 1 can't be said in the filter's data.
+ */
+static const struct sock_filter spare_init[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setscheduler, 3, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setparam, 2, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 1, 0),
+    BPF_STMT(BPF_JMP | BPF_JA, 2),
+    ARGUMENT(0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 9, 10),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setpriority, 2, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioprio_set, 3, 0),
+    BPF_STMT(BPF_JMP | BPF_JA, 7),
+    ARGUMENT(0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2 /* PRIO_USER */, 4, 2),
+    ARGUMENT(0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 3 /* IOPRIO_WHO_USER */, 2, 0),
+    ARGUMENT(1),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
 static int load(const struct sock_filter *program, size_t count, struct error *err)
 {
 	struct sock_fprog prog = {.len = (unsigned short)count,
@@ -39,7 +65,7 @@ static int load(const struct sock_filter *program, size_t count, struct error *e
 
 int stage_filter(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	struct sock_filter program[ARRAY_SIZE(no_fallocate) + ARRAY_SIZE(FILTER_TASK)];
+	struct sock_filter program[ARRAY_SIZE(no_fallocate) + ARRAY_SIZE(spare_init) + ARRAY_SIZE(FILTER_TASK)];
 	size_t count = 0;
 	int r;
 
@@ -48,6 +74,8 @@ int stage_filter(const struct policy *policy, struct stage_ctx *ctx, struct erro
 		memcpy(program, no_fallocate, sizeof(no_fallocate));
 		count = ARRAY_SIZE(no_fallocate);
 	}
+	memcpy(program + count, spare_init, sizeof(spare_init));
+	count += ARRAY_SIZE(spare_init);
 	memcpy(program + count, FILTER_TASK, sizeof(FILTER_TASK));
 	r = load(program, count + ARRAY_SIZE(FILTER_TASK), err);
 	if (r < 0)

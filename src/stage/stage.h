@@ -35,19 +35,16 @@ struct stage_ctx {
 	const char *script_guest;
 	uint64_t script_bytes; /* known size, for the root tmpfs; 0 when unknown */
 	int stdio_fd[3];       /* become 0, 1, 2 of the task */
-	bool keep_groups;      /* no privilege to shed supplementary groups */
 	bool limit_pids;       /* no cgroup holds --pids: RLIMIT_NPROC does */
 	bool watch_disk;       /* a watchdog holds --disk: nothing may allocate faster than it looks */
 	uint64_t nofile;       /* --nofile, or the caller's own hard limit below it */
 	int root_fd;	       /* the new root, from stage_root to stage_seal */
+	int shm_fd;	       /* /dev/shm and /dev/pts, until stage_seal */
 	int pts_fd;
 	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
 	int init_fd;	  /* the task's channel to init, closed by the exec */
 	int net_fd;	  /* from stage_network */
-	/* Filled by stages, for the supervisor's watchdogs. */
-	int proc_fd;  /* the sandbox's own /proc */
-	int fresh_fd; /* root of the --fresh tmpfs, or -1 */
-	int shm_fd;   /* root of /dev/shm */
+	int proc_fd; /* the sandbox's own /proc, for the supervisor's watchdogs */
 };
 
 typedef int stage_fn(const struct policy *policy, struct stage_ctx *ctx, struct error *err);

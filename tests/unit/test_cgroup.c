@@ -23,7 +23,7 @@ static const char *const control_files[] = {
     "memory.max",	"memory.swap.max",	      "memory.oom.group",   "pids.max",
     "cpu.max",		"cgroup.procs",		      "tasks",		    "memory.limit_in_bytes",
     "memory.swappiness", "memory.memsw.limit_in_bytes", "memory.oom_control", "cgroup.event_control",
-    "cpu.cfs_period_us", "cpu.cfs_quota_us",
+    "cpu.cfs_period_us", "cpu.cfs_quota_us",	"memory.kmem.tcp.limit_in_bytes",
 };
 
 static struct {
@@ -220,6 +220,10 @@ static const struct v2_row v2_rows[] = {
      EACCES, 0, 0, "Permission denied", ""},
     {"no swap accounting", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, "memory.swap.max", NULL,
      0, 0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*")},
+    {"no account of sockets", LIMIT_NONE, LIMIT_NONE, V1_SELF, "memory.kmem.tcp.limit_in_bytes", NULL, 0, 0, 0, 1,
+     NULL, 2, V1_PIDS V1_OOM},
+    {"sockets refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.kmem.tcp.limit_in_bytes", EBUSY, 0, -EBUSY, 0,
+     "kmem.tcp", 0, V1_SWAP V1_TCP},
     {"ram refused", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "memory.max", EACCES, 1, 0,
      -EACCES, 0, "memory.max", "/up/own/*/memory.max=1073741824\n"},
     {"swap refused", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "memory.swap.max", EPERM,
@@ -309,7 +313,8 @@ struct v1_row {
 #define V1_SELF "9:name=systemd:/\n8:pids:/own\n4:memory:/own\n2:cpuacct:/own\n1:cpu:/own\n0::/x\n"
 #define V1_RAM "/memory/own/*/memory.limit_in_bytes=1073741824\n"
 #define V1_SWAP V1_RAM "/memory/own/*/memory.memsw.limit_in_bytes=1073741824\n"
-#define V1_PIDS V1_SWAP "/pids/own/*/pids.max=256\n"
+#define V1_TCP "/memory/own/*/memory.kmem.tcp.limit_in_bytes=1073741824\n"
+#define V1_PIDS V1_SWAP V1_TCP "/pids/own/*/pids.max=256\n"
 #define V1_OOM "/memory/own/*/cgroup.event_control\n"
 
 static const struct v1_row v1_rows[] = {
@@ -320,11 +325,15 @@ static const struct v1_row v1_rows[] = {
     {"both", 2000, 1000, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 4,
      V1_PIDS "/cpu/own/*/cpu.cfs_period_us=100000\n/cpu/own/*/cpu.cfs_quota_us=200000\n" V1_OOM},
     {"no swap accounting", LIMIT_NONE, LIMIT_NONE, V1_SELF, "memory.memsw.limit_in_bytes", NULL, 0, 0, 0, 1, NULL, 2,
-     V1_SWAP "/memory/own/*/memory.swappiness=0\n/pids/own/*/pids.max=256\n" V1_OOM},
+     V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM},
     {"swap accounting is off", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.memsw.limit_in_bytes", EOPNOTSUPP, 0, 0,
-     1, NULL, 2, V1_SWAP "/memory/own/*/memory.swappiness=0\n/pids/own/*/pids.max=256\n" V1_OOM},
+     1, NULL, 2, V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM},
     {"swap refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.memsw.limit_in_bytes", EACCES, 0, -EACCES, 0,
      "memory.memsw", 0, V1_SWAP},
+    {"no account of sockets", LIMIT_NONE, LIMIT_NONE, V1_SELF, "memory.kmem.tcp.limit_in_bytes", NULL, 0, 0, 0, 1,
+     NULL, 2, V1_PIDS V1_OOM},
+    {"sockets refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.kmem.tcp.limit_in_bytes", EBUSY, 0, -EBUSY, 0,
+     "kmem.tcp", 0, V1_SWAP V1_TCP},
     {"ram refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.limit_in_bytes", EINVAL, 0, -EINVAL, 0,
      "memory.limit_in_bytes", 0, V1_RAM},
     {"pids refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "pids.max", EINVAL, 0, -EINVAL, 0, "pids.max", 0, V1_PIDS},
@@ -339,7 +348,7 @@ static const struct v1_row v1_rows[] = {
      "v1 cpu", 0, ""},
     /* A container without a cgroup namespace: the path is the host's, the mount's root is our group. */
     {"a host's path", LIMIT_NONE, LIMIT_NONE, "8:pids:/docker/1\n4:memory:/own\n", NULL, NULL, 0, 0, 0, 1, NULL, 2,
-     V1_SWAP "/pids/*/pids.max=256\n" V1_OOM},
+     V1_SWAP V1_TCP "/pids/*/pids.max=256\n" V1_OOM},
 };
 
 static const char *const v1_controllers[] = {"memory", "pids", "cpu", "cpuacct"};

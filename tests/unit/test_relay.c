@@ -119,7 +119,7 @@ static void output_run(struct output *out, size_t len)
 		}
 		if (sent == len)
 			close_fd(&out->write_fd);
-		relay_out_run(&out->relay);
+		relay_out_run(&out->relay, false);
 		output_drain(out);
 	}
 	output_drain(out);
@@ -195,7 +195,7 @@ static void test_out_slow_reader(void **state)
 
 			while (sent < BIG && (byte = pattern(sent), write(out.write_fd, &byte, 1) == 1))
 				sent++;
-			relay_out_run(&out.relay);
+			relay_out_run(&out.relay, false);
 		}
 		(void)alarm(0);
 		CHECK(!relay_out_done(&out.relay), "sink %zu", i);
@@ -206,7 +206,7 @@ static void test_out_slow_reader(void **state)
 		close_fd(&out.write_fd);
 		for (unsigned int turn = 0; turn < 1000 && !relay_out_done(&out.relay); turn++) {
 			output_drain(&out);
-			relay_out_run(&out.relay);
+			relay_out_run(&out.relay, false);
 		}
 		output_drain(&out);
 		CHECK(out.got_len == sent && out.relay.passed == sent, "sink %zu: %zu of %zu", i, out.got_len, sent);
@@ -241,7 +241,7 @@ static int write_to_stalled_terminals(void *data)
 			memset(part, 'x', sizeof(part));
 			while (write(fds[1], part, parts[i]) > 0)
 				;
-			relay_out_run(&relay);
+			relay_out_run(&relay, false);
 			/* Now and then a little is read, which makes room for less than a whole write. */
 			if (turn % 50 == 49 && read(master_fd, part, 100) > 0)
 				(void)usleep(1000);
@@ -276,15 +276,15 @@ static void test_out_reader_gone(void **state)
 
 		output_open(&out, sinks[i], LIMIT_NONE);
 		assert_int_equal(write(out.write_fd, "abc", 3), 3);
-		relay_out_run(&out.relay);
+		relay_out_run(&out.relay, false);
 		close_fd(&out.read_fd);
 		assert_int_equal(write(out.write_fd, "defg", 4), 4);
-		relay_out_run(&out.relay);
+		relay_out_run(&out.relay, false);
 		CHECK(relay_out_done(&out.relay), "sink %zu", i);
 		/* The task is told, as it would have been without us. */
 		CHECK(write(out.write_fd, "h", 1) < 0 && errno == EPIPE, "sink %zu", i);
 		CHECK(out.relay.passed == 3, "sink %zu: %llu", i, (unsigned long long)out.relay.passed);
-		relay_out_run(&out.relay);
+		relay_out_run(&out.relay, false);
 		output_close(&out);
 	}
 }
@@ -301,7 +301,7 @@ static void test_out_reader_gone_silently(void **state)
 	assert_int_equal(poll(wait, 2, 0), 0);
 	close_fd(&out.read_fd);
 	assert_int_equal(poll(wait, 2, 0), 1);
-	relay_out_run(&out.relay);
+	relay_out_run(&out.relay, false);
 	assert_true(relay_out_done(&out.relay));
 	output_close(&out);
 }
@@ -317,7 +317,7 @@ static void test_out_full_device(void **state)
 	output_open(&out, SINK_CLOSED, LIMIT_NONE);
 	out.relay.to_fd = full_fd;
 	assert_int_equal(write(out.write_fd, "abc", 3), 3);
-	relay_out_run(&out.relay);
+	relay_out_run(&out.relay, false);
 	assert_true(relay_out_done(&out.relay));
 	assert_int_equal(out.relay.passed, 0);
 	assert_int_equal(out.relay.dropped, 3);
