@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ void log_set_level(enum log_level level)
 
 static void write_line(const char *stage, const char *text)
 {
+	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char line[ERROR_DETAIL_MAX + ERROR_HINT_MAX];
 	int n = snprintf(line, sizeof(line) - 1, "capsule-run: %s: %s", stage, text);
 	size_t len = n < 0 ? 0 : (size_t)n;
@@ -22,6 +24,9 @@ static void write_line(const char *stage, const char *text)
 	line[len] = '\0';
 	error_sanitize(line);
 	line[len++] = '\n';
+	/* A reader that stalls must not hold us for ever: after a second the line is lost. */
+	if (poll(&ready, 1, 1000) != 1)
+		return;
 	/* Nobody is left to tell when standard error itself fails. */
 	if (write(STDERR_FILENO, line, len) < 0)
 		return;

@@ -205,6 +205,13 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	return 0;
 }
 
+bool policy_is_open(const struct policy *policy, enum option_id id)
+{
+	const struct option_row *row = &option_table[id];
+
+	return row->open && *(const uint64_t *)(const void *)((const char *)policy + row->offset) == LIMIT_NONE;
+}
+
 void policy_fini(struct policy *policy)
 {
 	for (size_t i = 0; i < policy->files.bind_count; i++) {

@@ -123,6 +123,9 @@ ATTR_CHECKED int policy_parse_bind(const char *text, struct policy_bind *ret, st
 /* Whether something of the host's may be shown at this absolute path. 0, or -EINVAL with err. */
 ATTR_CHECKED int policy_check_guest(const char *guest, struct error *err);
 
+/* True when a numeric limit was given as "unlimited". */
+bool policy_is_open(const struct policy *policy, enum option_id id);
+
 void policy_fini(struct policy *policy);
 
 #endif

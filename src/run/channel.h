@@ -14,7 +14,7 @@ enum channel_type {
 	CHANNEL_GO,	 /* to init: the id maps are written */
 	CHANNEL_SIGNAL,	 /* to init: value is sent to the task */
 	CHANNEL_SIGNAL_ALL, /* to init: value is sent to every process inside */
-	CHANNEL_VIEW,	 /* from init: its /proc; from the task to init: its network namespace */
+	CHANNEL_VIEW,	 /* from init: /proc, /dev/shm and --fresh; from the task to init: its network namespace */
 	CHANNEL_FAILED,	 /* from init: a stage failed; error says which */
 	CHANNEL_STARTED, /* from init: the exec worked */
 	CHANNEL_EXITED,	 /* from init: value is the task's wait status */

@@ -287,7 +287,8 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 		r = run_stages(view_stages, ARRAY_SIZE(view_stages), args->policy, ctx, err);
 	if (r == 0)
 		r = join_network(task_fd, err);
-	if (r == 0 && channel_send_fds(args->channel_fd, &ctx->proc_fd, 1) < 0)
+	if (r == 0 && channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
+				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
 		r = send_go(task_fd, err);
@@ -394,6 +395,7 @@ static void close_setup(struct stage_ctx *ctx)
 			(void)close(ctx->trees[i].tree_fd);
 	close_fd(&ctx->proc_fd);
 	close_fd(&ctx->shm_fd);
+	close_fd(&ctx->fresh_fd);
 	close_fd(&ctx->pts_fd);
 	close_fd(&ctx->root_fd);
 	close_fd(&ctx->host_proc_fd);

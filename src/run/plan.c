@@ -117,26 +117,39 @@ static int check_result_name(const struct plan *plan, const char *path, struct e
 	return 0;
 }
 
+static int take_result_fd(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	int flags;
+
+	if (policy->result_fd < 0)
+		return 0;
+	flags = fcntl(policy->result_fd, F_GETFL);
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+		return error_set(err, "result", 0, "--result %s: not open for writing", policy->result);
+	plan->result_fd = flags < 0 ? -1 : fcntl(policy->result_fd, F_DUPFD_CLOEXEC, 3);
+	return plan->result_fd < 0 ? error_set(err, "result", errno, "--result %s", policy->result) : 0;
+}
+
 static int open_result(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	int fd;
+	int r;
 
 	if (policy->result == NULL)
 		return 0;
-	if (policy->result_fd >= 0) {
-		fd = fcntl(policy->result_fd, F_DUPFD_CLOEXEC, 3);
-	} else {
-		int r = check_result_name(plan, policy->result, err);
-
+	if (plan->result_fd < 0) {
+		r = check_result_name(plan, policy->result, err);
 		if (r < 0)
 			return r;
 		/* Not truncated yet: a start that fails leaves an older verdict until ours is written. */
-		fd = open(policy->result, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+		plan->result_fd = open(policy->result, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+		if (plan->result_fd < 0)
+			return error_set(err, "result", errno, "--result %s", policy->result);
 	}
-	if (fd < 0)
-		return error_set(err, "result", errno, "--result %s", policy->result);
-	plan->result_fd = fd;
-	return check_result_place(plan, fd, policy->result, err);
+	r = check_result_place(plan, plan->result_fd, policy->result, err);
+	/* No verdict goes where it was refused. */
+	if (r < 0)
+		close_fd(&plan->result_fd);
+	return r;
 }
 
 static int open_script(const char *path, struct plan *plan, struct error *err)
@@ -353,7 +366,10 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->workdir_fd = ret->script_fd = ret->result_fd = -1;
-	r = idmap_choose(&ret->ids, err);
+	/* First, while no descriptor of ours can have its number. */
+	r = take_result_fd(policy, ret, err);
+	if (r == 0)
+		r = idmap_choose(&ret->ids, err);
 	if (r == 0 && !policy->files.fresh)
 		r = tree_add_workdir(policy, ret, err);
 	for (size_t i = 0; i < policy->files.bind_count && r == 0; i++)
@@ -363,13 +379,14 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 
 		r = tree_add_bind(ret, &src, err);
 	}
+	/* As soon as the writable places are known: what fails from here on has a verdict, too. */
+	if (r == 0)
+		r = open_result(policy, ret, err);
 	if (r == 0)
 		r = plan_command(policy, ret, err);
 	if (r == 0)
 		r = plan_env(policy, ret, err);
-	if (r == 0)
-		r = plan_nofile(policy, ret, err);
-	return r < 0 ? r : open_result(policy, ret, err);
+	return r < 0 ? r : plan_nofile(policy, ret, err);
 }
 
 void plan_fini(struct plan *plan)

@@ -17,6 +17,13 @@
 /* What poll() promises room for in a terminal. */
 #define TERMINAL_CHUNK 1
 
+static size_t unread_by_task(int pipe_fd)
+{
+	int n = 0;
+
+	return ioctl(pipe_fd, FIONREAD, &n) < 0 || n < 0 ? 0 : (size_t)n;
+}
+
 static void set_nonblocking(int fd)
 {
 	/* On our own end only: the flag belongs to the open file, which the other side does not share. */
@@ -167,6 +174,7 @@ void relay_out_run(struct relay_out *relay, bool last)
 		if (relay->buffer == NULL)
 			relay->buffer = malloc(RELAY_BUFFER);
 		if (relay->buffer == NULL) {
+			relay->errnum = ENOMEM;
 			reader_gone(relay);
 			return;
 		}
@@ -188,6 +196,16 @@ void relay_out_run(struct relay_out *relay, bool last)
 bool relay_out_done(const struct relay_out *relay)
 {
 	return relay->from_fd < 0 && !out_pending(relay);
+}
+
+void relay_out_abandon(struct relay_out *relay)
+{
+	uint64_t left = relay->end - relay->start;
+
+	if (relay->from_fd >= 0)
+		left += unread_by_task(relay->from_fd);
+	relay->dropped += left;
+	relay_out_fini(relay);
 }
 
 void relay_out_fini(struct relay_out *relay)
@@ -268,13 +286,6 @@ unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds)
 		return 1;
 	fds[1] = (struct pollfd){.fd = relay->from_fd, .events = POLLIN};
 	return 2;
-}
-
-static size_t unread_by_task(int pipe_fd)
-{
-	int n = 0;
-
-	return ioctl(pipe_fd, FIONREAD, &n) < 0 || n < 0 ? 0 : (size_t)n;
 }
 
 /* Takes n bytes off the caller's pipe or socket: the task has had them. */

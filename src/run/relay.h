@@ -80,6 +80,9 @@ bool relay_out_done(const struct relay_out *relay);
 /* The task is gone: leaves the caller's input where the task stopped reading. */
 void relay_in_finish(struct relay_in *relay);
 
+/* Nobody takes what is left: it counts as dropped. */
+void relay_out_abandon(struct relay_out *relay);
+
 void relay_out_fini(struct relay_out *relay);
 void relay_in_fini(struct relay_in *relay);
 

@@ -31,7 +31,7 @@ struct run {
 	uint64_t kill_ms;     /* SIGKILL for all */
 	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
-	int interrupted;      /* SIGINT was passed on */
+	int interrupted;      /* a signal that was passed on (SIGINT before others), or 0 */
 };
 
 /* Kills PID 1 of the sandbox, and so everything in it. Harmless when it is gone. */

@@ -64,6 +64,7 @@ static int prepare_signals(struct run *run, struct error *err)
 			sigaddset(&mask, forwarded[i]);
 	}
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return error_set(err, "supervisor", errno, "block signals");
 	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -131,6 +132,9 @@ static int choose_rungs(struct run *run, struct error *err)
 	}
 	if (limits->cpu_time_ms != LIMIT_NONE)
 		rungs[OPTION_CPU_TIME] = has_group ? group : RUNG_WATCHDOG;
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		if (policy_is_open(run->policy, i))
+			rungs[i] = RUNG_NONE;
 	run->verdict.layers = ALWAYS_LAYERS | (has_group ? LAYER_BIT(LAYER_CGROUP) : 0);
 	if ((run->policy->require_layers & ~run->verdict.layers) != 0) {
 		error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
@@ -236,6 +240,10 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .root_fd = -1,
 					      .pts_fd = -1,
 					      .proc_fd = -1,
+					      .init_fd = -1,
+					      .net_fd = -1,
+					      .host_proc_fd = -1,
+					      .fresh_fd = -1,
 					      .shm_fd = -1};
 		r = clone_init(run, &args, err);
 	}
@@ -254,10 +262,11 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 
 int run_prepare(struct run *run, struct error *err)
 {
-	int r = prepare_signals(run, err);
+	/* Until here there is nothing to clean up: what opens a FIFO or a dead network's file can be interrupted. */
+	int r = plan_make(run->policy, &run->plan, err);
 
 	if (r == 0)
-		r = plan_make(run->policy, &run->plan, err);
+		r = prepare_signals(run, err);
 	if (r == 0)
 		r = prepare_cgroup(run, err);
 	return r < 0 ? r : choose_rungs(run, err);

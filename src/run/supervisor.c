@@ -34,8 +34,9 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* The first reason to end the task wins; one that allows a farewell gets one. */
-static void end_task(struct run *run, enum outcome why, enum limit_hit hit, bool at_once)
+/* The first reason to end the task wins, with what was over its limit (bytes or ms); one that allows a farewell
+ * gets one, unless a later one does not. */
+static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once)
 {
 	run->verdict.limits_hit |= 1U << hit;
 	if (run->ending != OUTCOME_MAX) {
@@ -44,6 +45,7 @@ static void end_task(struct run *run, enum outcome why, enum limit_hit hit, bool
 		return;
 	}
 	run->ending = why;
+	run->verdict.overshoot = over;
 	if (at_once || run->policy->limits.grace_ms == 0) {
 		run_kill(run);
 		return;
@@ -69,8 +71,10 @@ static void on_message(struct run *run)
 	}
 	switch ((enum channel_type)message.type) {
 	case CHANNEL_VIEW:
-		close_fd(&run->watch.proc_fd);
+		watch_fini(&run->watch);
 		run->watch.proc_fd = take_fd(&fds[0]);
+		run->watch.shm_fd = take_fd(&fds[1]);
+		run->watch.fresh_fd = take_fd(&fds[2]);
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
@@ -99,6 +103,15 @@ static void on_message(struct run *run)
 		close_fd(&fds[i]);
 }
 
+/* Nobody takes the rest of the output: it is cut, and no run whose output was cut exits 0. */
+static void give_up_output(struct run *run)
+{
+	if (!relay_out_done(&run->out) || !relay_out_done(&run->err))
+		run->verdict.limits_hit |= 1U << LIMIT_HIT_OUTPUT;
+	relay_out_abandon(&run->out);
+	relay_out_abandon(&run->err);
+}
+
 static void on_signal(struct run *run)
 {
 	struct signalfd_siginfo info;
@@ -106,18 +119,16 @@ static void on_signal(struct run *run)
 	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		int sig = (int)info.ssi_signo;
 
-		if (sig == SIGINT)
-			run->interrupted = 1;
+		if (run->interrupted == 0 || sig == SIGINT)
+			run->interrupted = sig;
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
 			run_kill(run);
 		else
 			run_order(run, CHANNEL_SIGNAL, sig);
 		/* The task is gone and the reader of its output stalls: the user has had enough. */
-		if (run->init_gone) {
-			relay_out_fini(&run->out);
-			relay_out_fini(&run->err);
-		}
+		if (run->init_gone)
+			give_up_output(run);
 	}
 }
 
@@ -161,11 +172,14 @@ static void check_cgroup(struct run *run)
 
 	cgroup_read(&run->cg, &stats);
 	if (stats.oom_kills > 0)
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, true);
-	if (limit_ms != LIMIT_NONE && stats.has_cpu && stats.cpu_us / 1000 >= limit_ms) {
-		run->verdict.overshoot = stats.cpu_us / 1000 - limit_ms;
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, false);
-	}
+		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
+	if (limit_ms != LIMIT_NONE && stats.has_cpu && stats.cpu_us / 1000 >= limit_ms)
+		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
+}
+
+static uint64_t excess(uint64_t found, uint64_t limit)
+{
+	return found > limit ? found - limit : 0;
 }
 
 static void check_watch(struct run *run, uint64_t now)
@@ -174,20 +188,16 @@ static void check_watch(struct run *run, uint64_t now)
 
 	switch (watch_check(watch, now)) {
 	case WATCH_OVER_MEMORY:
-		run->verdict.overshoot = watch->found > watch->ram_bytes ? watch->found - watch->ram_bytes : 0;
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, true);
+		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, excess(watch->found, watch->ram_bytes), true);
 		break;
 	case WATCH_OVER_CPU:
-		run->verdict.overshoot = watch->found > watch->cpu_ms ? watch->found - watch->cpu_ms : 0;
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, false);
+		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
 		break;
 	case WATCH_OVER_DISK:
-		run->verdict.overshoot =
-		    watch->found > watch->disk_bytes ? watch->found - watch->disk_bytes : 0;
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, true);
+		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
 		break;
 	case WATCH_OVER_INODES:
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, true);
+		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
 		break;
 	case WATCH_OK:
 		break;
@@ -214,7 +224,7 @@ static uint64_t check_deadlines(struct run *run)
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
-			end_task(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, false);
+			end_task(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, 0, false);
 		else
 			run->kill_ms = now + patience_ms(run);
 	}
@@ -223,9 +233,7 @@ static uint64_t check_deadlines(struct run *run)
 		run_kill(run);
 		/* Nobody takes the rest of the output: it is given up. */
 		if (run->init_gone) {
-			run->verdict.limits_hit |= 1U << LIMIT_HIT_OUTPUT;
-			relay_out_fini(&run->out);
-			relay_out_fini(&run->err);
+			give_up_output(run);
 		}
 	}
 	next = run->deadline_ms < run->kill_ms ? run->deadline_ms : run->kill_ms;
@@ -324,7 +332,8 @@ static void conclude(struct run *run)
 	} else if (!run->has_status) {
 		verdict->outcome = OUTCOME_FAILED;
 		if (run->interrupted != 0 && !verdict->started)
-			error_set(&verdict->error, "init", EINTR, "interrupted before the task started");
+			error_set(&verdict->error, "init", 0, "signal %d before the task started",
+				  run->interrupted);
 		else
 			error_set(&verdict->error, "init", 0, "the sandbox was killed from outside");
 	} else if (WIFSIGNALED(run->wait_status)) {
@@ -367,7 +376,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
 			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
 			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .watch = {.proc_fd = -1, .workdir_fd = -1}};
+			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;
 	int r;
@@ -400,14 +409,15 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	verdict->wall_ms = now_ms() - run.start_ms;
 	if (verdict->outcome == OUTCOME_FAILED)
 		hint_add(&verdict->error);
-	verdict_report(verdict, policy);
 	if (run.plan.result_fd >= 0 &&
 	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
 		log_error(&write_err);
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
-	*ret_raise = run.interrupted != 0 && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
+	/* Last: standard error may be a pipe that nobody reads. */
+	verdict_report(verdict, policy);
+	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
 	run_fini(&run);
 	return verdict->status;
 }

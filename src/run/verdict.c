@@ -173,7 +173,9 @@ static json_t *verdict_json(const struct verdict *verdict, const struct policy *
 	(void)json_object_set_new(root, "stdout", stream_json(&verdict->out));
 	(void)json_object_set_new(root, "stderr",
 				  verdict->streams_joined ? json_string("stdout") : stream_json(&verdict->err));
-	(void)json_object_set_new(root, "layers", names_json(verdict->layers, LAYER_MAX, layer_name_of));
+	/* A layer is in force when the exec has worked; before that nothing is said to be. */
+	(void)json_object_set_new(
+	    root, "layers", names_json(verdict->started ? verdict->layers : 0, LAYER_MAX, layer_name_of));
 	(void)json_object_set_new(root, "limits", limits_json(verdict, policy));
 	(void)json_object_set_new(root, "ids",
 				  json_pack("{s:I, s:I, s:b}", "host_uid", (json_int_t)plan->ids.host_uid,

@@ -29,12 +29,15 @@ struct watch {
 	uint64_t inodes;
 	/* The sandbox, from CHANNEL_VIEW; owned. */
 	int proc_fd;
+	int shm_fd;
+	int fresh_fd; /* root of the --fresh tmpfs, or -1 */
 	int workdir_fd; /* borrowed; -1 when not watched */
 	/* Stops (true) or continues every process inside. */
 	void (*freeze)(void *data, bool stop);
 	void *freeze_data;
 	/* State. */
-	uint64_t host_base_bytes; /* Shmem and socket memory of the host at the start */
+	uint64_t shmem_base_bytes; /* of the host, the lowest so far */
+	uint64_t sockets_base_bytes;
 	uint64_t memory_peak_bytes;
 	uint64_t next_exact_ms;
 	uint64_t exact_bound; /* upper bound at which to count exactly again */

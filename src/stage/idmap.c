@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -46,6 +47,23 @@ static int choose_mapped(const char *path, unsigned int *ret_id)
 	return 0;
 }
 
+/*
+ * No id but the caller's own is mapped. That is fine when uid 0 here is some ordinary user of the host's; sysctl
+ * files belong to the host's root, so they tell.
+ */
+static int refuse_host_root(struct error *err)
+{
+	struct stat st;
+
+	if (stat("/proc/sys/kernel", &st) < 0)
+		return error_set(err, NAME, errno, "stat /proc/sys/kernel");
+	if (st.st_uid != 0)
+		return 0;
+	error_set(err, NAME, 0, "this user namespace maps the host's root and nobody else");
+	return error_hint(err, "the task would own files as root: run capsule-run outside of it, or map more ids "
+			       "(unshare --map-auto)");
+}
+
 int idmap_choose(struct idmap *ret, struct error *err)
 {
 	unsigned int uid = 0;
@@ -63,7 +81,7 @@ int idmap_choose(struct idmap *ret, struct error *err)
 	if (r < 0)
 		return error_set(err, NAME, -r, "read /proc/self/uid_map");
 	if (uid == 0 || gid == 0)
-		return 0;
+		return refuse_host_root(err);
 	ret->host_uid = uid;
 	ret->host_gid = gid;
 	ret->privileged = true;

@@ -193,7 +193,7 @@ static int unseal(int fd, const char *name, struct error *err)
 		   : 0;
 }
 
-static int place_fresh(const struct policy_limits *limits, struct error *err)
+static int place_fresh(const struct policy_limits *limits, struct stage_ctx *ctx, struct error *err)
 {
 	const char *target = relative(POLICY_DEFAULT_DIR);
 	char data[96];
@@ -207,7 +207,8 @@ static int place_fresh(const struct policy_limits *limits, struct error *err)
 			       (unsigned long long)limits->inodes + 1); /* and the root itself */
 	if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, data) < 0)
 		return fail(err, "mount tmpfs on", POLICY_DEFAULT_DIR);
-	return 0;
+	ctx->fresh_fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ctx->fresh_fd < 0 ? fail(err, "open", POLICY_DEFAULT_DIR) : 0;
 }
 
 int stage_seal(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
@@ -221,7 +222,7 @@ int stage_seal(const struct policy *policy, struct stage_ctx *ctx, struct error 
 	if (r == 0)
 		r = unseal(ctx->pts_fd, "/dev/pts", err);
 	if (r == 0 && policy->files.fresh)
-		r = place_fresh(&policy->limits, err);
+		r = place_fresh(&policy->limits, ctx, err);
 	for (size_t i = 0; i < ctx->tree_count && r == 0; i++)
 		if (ctx->trees[i].writable)
 			r = place_tree(&ctx->trees[i], err);

@@ -44,7 +44,8 @@ struct stage_ctx {
 	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
 	int init_fd;	  /* the task's channel to init, closed by the exec */
 	int net_fd;	  /* from stage_network */
-	int proc_fd; /* the sandbox's own /proc, for the supervisor's watchdogs */
+	int fresh_fd;	       /* root of the --fresh tmpfs, or -1 */
+	int proc_fd; /* the sandbox's own /proc: this and both tmpfs are for the supervisor's watchdogs */
 };
 
 typedef int stage_fn(const struct policy *policy, struct stage_ctx *ctx, struct error *err);

@@ -55,6 +55,7 @@ class Requirements(harness.Case):
 
 
 class Machine(harness.Case):
+    @harness.only_user
     def test_user_namespaces_are_switched_off(self):
         unshare = harness.need("unshare")
         shell = ('echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"')
@@ -64,6 +65,13 @@ class Machine(harness.Case):
                                   prefix=[unshare, "-Ur", "sh", "-c", shell, "sh"])
         self.refused(result, "clone: ", "user namespaces are switched off", "sysctl user.max_user_namespaces")
 
+    @harness.only_root
+    def test_inside_a_user_namespace_of_the_hosts_root_alone(self):
+        """There the task would be the host's root."""
+        result = self.run_capsule("--fresh", "-c", "pass", sandbox=False, prefix=[harness.need("unshare"), "-Ur"])
+        self.refused(result, "idmap: ", "root", "hint: ")
+
+    @harness.only_user
     def test_inside_a_user_namespace_of_ones_own(self):
         """As in a rootless container: root there is nobody special, and it works."""
         unshare = harness.need("unshare")

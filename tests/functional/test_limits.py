@@ -3,6 +3,8 @@ import os
 import resource
 import signal
 import subprocess
+import tempfile
+import time
 import unittest
 
 import harness
@@ -38,6 +40,32 @@ class Ram(harness.Case):
     def test_shared_anonymous_memory(self):
         self.out_of_memory("import mmap\nm = mmap.mmap(-1, 400 << 20)\n"
                            "for i in range(0, len(m), 4096): m[i] = 1\nprint('SURVIVED')")
+
+    def test_shared_memory_that_is_not_mapped_in(self):
+        """Pages that a mapping has given back are in no page table, and still memory."""
+        self.out_of_memory("import mmap\nm = mmap.mmap(-1, 400 << 20)\nstep = 8 << 20\n"
+                           "for i in range(0, len(m), step):\n"
+                           "    m[i:i + step] = b'x' * step\n    m.madvise(mmap.MADV_DONTNEED, i, step)\n"
+                           "import time; time.sleep(3); print('SURVIVED')")
+
+    def test_memory_files_of_a_socket_queue(self):
+        """Descriptors that were sent and not received are in no table."""
+        self.out_of_memory("import os, socket\na, b = socket.socketpair()\n"
+                           "for i in range(50):\n    fd = os.memfd_create('x')\n"
+                           "    os.write(fd, b'x' * (8 << 20))\n    socket.send_fds(a, [b'x'], [fd])\n    os.close(fd)\n"
+                           "import time; time.sleep(3); print('SURVIVED')")
+
+    def test_memory_of_others_is_not_the_tasks(self):
+        """What another program puts into /dev/shm meanwhile does not end an innocent task."""
+        code = "x = b'x' * (40 << 20)\nprint('ready', flush=True)\ninput()\nprint('fine')"
+        process = self.start("-q", "--ram", "100M", "-c", code, stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        with tempfile.TemporaryFile(dir="/dev/shm") as other:
+            other.write(bytes(200 << 20))
+            other.flush()
+            time.sleep(0.3)  # thirty looks of a watchdog's
+            out = process.communicate(b"\n", timeout=harness.PATIENCE)[0]
+        self.assertEqual((process.returncode, out), (0, b"fine\n"))
 
     def test_many_processes_with_a_little_each(self):
         self.out_of_memory("""if 1:
@@ -309,6 +337,20 @@ class Cpu(harness.Case):
                     while time.process_time() < end: pass
                     os._exit(0)
                 os.waitpid(pid, 0)
+            """
+        result = self.check(self.run_capsule("-q", "--cpu-time", "500ms", "--grace", "100ms", "-c", code, verdict=True), 124)
+        self.assertEqual(result.verdict["outcome"], "cpu-time")
+
+    def test_cpu_time_of_children_that_nobody_waits_for(self):
+        code = """if 1:
+            import os, signal, time
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            while True:
+                if os.fork() == 0:
+                    end = time.process_time() + 0.1
+                    while time.process_time() < end: pass
+                    os._exit(0)
+                time.sleep(0.15)
             """
         result = self.check(self.run_capsule("-q", "--cpu-time", "500ms", "--grace", "100ms", "-c", code, verdict=True), 124)
         self.assertEqual(result.verdict["outcome"], "cpu-time")

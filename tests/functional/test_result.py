@@ -53,7 +53,8 @@ class Fields(harness.Case):
 
     def test_failure_to_start(self):
         v = self.verdict(self.path("none.py"), status=127)
-        self.assertEqual(v, None)  # nothing was opened yet
+        self.assertEqual((v["outcome"], v["exit_code"], v["started"], v["status"]), ("failed", None, False, 127))
+        self.assertEqual((v["error"]["stage"], v["error"]["errno"], v["layers"]), ("script", 2, []))
 
     def test_failure_to_execute(self):
         v = self.verdict("--exec", "--", "/no/such", status=127)

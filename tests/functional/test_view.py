@@ -269,6 +269,31 @@ class Isolation(harness.Case):
             self.assertEqual(int(fields[name], 16), 0, name)
         self.assertEqual((fields["NoNewPrivs"], fields["Seccomp"]), ("1", "2"))
 
+    def test_pid_1_can_not_be_starved(self):
+        """It has the task's uid, and a SIGKILL takes effect when its target runs."""
+        code = """if 1:
+            import os
+            on_pid_1 = {
+                "scheduler": lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+                "parameters": lambda: os.sched_setparam(1, os.sched_param(0)),
+                "affinity": lambda: os.sched_setaffinity(1, [min(os.sched_getaffinity(0))]),
+                "nice": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+                "nice of the user": lambda: os.setpriority(os.PRIO_USER, 1000, 19),
+            }
+            for name, call in on_pid_1.items():
+                try: call(); print(name, "done")
+                except OSError as e: print(name, e.errno)
+            # The control: the same on itself.
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); os.nice(1)
+            os.sched_setaffinity(os.getpid(), [min(os.sched_getaffinity(0))])
+            """
+        result = self.check_task(code)
+        self.assertEqual([line.rpartition(" ")[2] for line in result.out.splitlines()], ["1"] * 5, result.out)
+
+    def test_huge_pages_are_refused(self):
+        self.says("import mmap\nmmap.mmap(-1, 1 << 21)\ntry: mmap.mmap(-1, 1 << 21, flags=0x40022)\n"
+                  "except OSError as e: print(e.errno)", "1")
+
     def test_namespaces_are_new(self):
         kinds = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
         code = "import os\nfor k in %r: print(k, os.readlink('/proc/self/ns/' + k))" % (kinds,)

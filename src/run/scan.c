@@ -1,0 +1,401 @@
+#include "run/scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static uint64_t page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The kB value of a "Name:   123 kB" line. */
+static bool read_kb(const char *text, const char *name, uint64_t *ret_bytes)
+{
+	const char *p = strstr(text, name);
+	uint64_t kb;
+
+	if (p == NULL || sscanf(p + strlen(name), "%" SCNu64, &kb) != 1)
+		return false;
+	*ret_bytes = kb * 1024;
+	return true;
+}
+
+uint64_t scan_host_shmem(void)
+{
+	char text[4096];
+	uint64_t bytes = 0;
+
+	/* What can't be read counts as over. */
+	if (fd_read_file_at(AT_FDCWD, "/proc/meminfo", text, sizeof(text)) < 0 ||
+	    !read_kb(text, "\nShmem:", &bytes))
+		return UINT64_MAX / 4;
+	return bytes;
+}
+
+uint64_t scan_host_sockets(void)
+{
+	char text[1024];
+	uint64_t pages = 0;
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/net/sockstat", text, sizeof(text)) < 0)
+		return 0;
+	for (const char *p = strstr(text, " mem "); p != NULL; p = strstr(p + 1, " mem ")) {
+		uint64_t n;
+
+		if (sscanf(p, " mem %" SCNu64, &n) == 1)
+			pages += n;
+	}
+	return pages * page_size();
+}
+
+static bool is_pid(const char *name)
+{
+	return name[0] >= '1' && name[0] <= '9';
+}
+
+/* Calls fn for every process inside but init. Returns false when /proc can't be read. */
+static bool for_each_process(int proc_fd, bool (*fn)(int, const char *, void *),
+			     void *data)
+{
+	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool ok = dir != NULL;
+
+	while (ok && (entry = readdir(dir)) != NULL)
+		if (is_pid(entry->d_name) && strcmp(entry->d_name, "1") != 0)
+			ok = fn(proc_fd, entry->d_name, data);
+	if (dir != NULL)
+		closedir(dir);
+	else
+		close_fd(&fd);
+	return ok;
+}
+
+static bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ESRCH;
+}
+
+/* A process whose first thread has ended shows no memory; its other threads do. Writes the path of a
+ * living thread's directory. */
+static bool find_thread(int proc_fd, const char *pid, char *path, size_t size)
+{
+	AUTO_CLOSE int fd = -1;
+	struct dirent *entry;
+	bool found = false;
+	char tasks[32];
+	DIR *dir;
+
+	(void)snprintf(tasks, sizeof(tasks), "%s/task", pid);
+	fd = openat(proc_fd, tasks, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(take_fd(&fd));
+	while (dir != NULL && !found && (entry = readdir(dir)) != NULL) {
+		if (!is_pid(entry->d_name) || strcmp(entry->d_name, pid) == 0)
+			continue;
+		(void)snprintf(path, size, "%s/task/%.10s", pid, entry->d_name);
+		found = true;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return found;
+}
+
+static int read_statm(int proc_fd, const char *dir, uint64_t *ret_size, uint64_t *ret_resident)
+{
+	char path[64];
+	char text[128];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/statm", dir);
+	n = fd_read_file_at(proc_fd, path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	return sscanf(text, "%" SCNu64 " %" SCNu64, ret_size, ret_resident) == 2 ? 0 : -EINVAL;
+}
+
+/* The directory in /proc that shows a process's memory: its own, or a thread's. */
+static int memory_dir(int proc_fd, const char *pid, char *dir, size_t size, uint64_t *ret_resident)
+{
+	uint64_t pages = 0;
+	int r;
+
+	(void)snprintf(dir, size, "%.10s", pid);
+	r = read_statm(proc_fd, dir, &pages, ret_resident);
+	if (r == 0 && pages == 0 && find_thread(proc_fd, pid, dir, size))
+		r = read_statm(proc_fd, dir, &pages, ret_resident);
+	return r;
+}
+
+static bool add_bound(int proc_fd, const char *pid, void *data)
+{
+	uint64_t resident = 0;
+	char dir[48];
+	int r = memory_dir(proc_fd, pid, dir, sizeof(dir), &resident);
+
+	if (r == 0)
+		*(uint64_t *)data += resident * page_size();
+	return r == 0 || is_gone(r);
+}
+
+/* Files that were counted, by inode: a tree of search.h's, since a task may open any number. */
+struct inode {
+	dev_t dev;
+	ino_t ino;
+};
+
+static int compare_inodes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct inode));
+}
+
+/* True when the inode is new to the set; also when there is no memory to tell: too much, not too little. */
+static bool inode_set_add(void **set, const struct stat *st)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+	struct inode **found;
+
+	if (inode == NULL)
+		return true;
+	inode->dev = st->st_dev;
+	inode->ino = st->st_ino;
+	found = tsearch(inode, set, compare_inodes);
+	if (found != NULL && *found == inode)
+		return true;
+	free(inode);
+	return found == NULL;
+}
+
+/* Whether a UNIX socket's queue holds descriptors that were sent and not received. */
+static bool holds_descriptors(int task_fd, const char *tid, const char *fd_name)
+{
+	char path[48];
+	char text[512];
+	unsigned int count = 0;
+	const char *p;
+
+	(void)snprintf(path, sizeof(path), "%.10s/fdinfo/%.10s", tid, fd_name);
+	if (fd_read_file_at(task_fd, path, text, sizeof(text)) < 0)
+		return false;
+	p = strstr(text, "scm_fds:");
+	return p != NULL && sscanf(p, "scm_fds: %u", &count) == 1 && count > 0;
+}
+
+static bool add_thread_files(int task_fd, const char *tid, struct scan *sum)
+{
+	AUTO_CLOSE int fd = -1;
+	struct dirent *entry;
+	char path[32];
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%.10s/fd", tid);
+	fd = openat(task_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return is_gone(-errno);
+	dir = fdopendir(fd);
+	if (dir == NULL)
+		return false;
+	fd = -1;
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, 0) < 0)
+			continue;
+		if (S_ISSOCK(st.st_mode) && sum->count_memory && holds_descriptors(task_fd, tid, entry->d_name))
+			sum->in_flight = true;
+		if (!S_ISREG(st.st_mode) || st.st_nlink != 0 || !inode_set_add(&sum->seen, &st))
+			continue;
+		if (sum->count_memory) {
+			sum->shared_bytes += (uint64_t)st.st_blocks * 512;
+			continue;
+		}
+		if (st.st_dev != sum->disk_dev)
+			continue;
+		sum->deleted_bytes += (uint64_t)st.st_blocks * 512;
+		sum->deleted_inodes++;
+	}
+	closedir(dir);
+	return true;
+}
+
+/* Deleted files of the sandbox directory that one of a process's threads holds open: threads need not share
+ * their tables of descriptors. */
+static bool add_open_files(int proc_fd, const char *pid, struct scan *sum)
+{
+	AUTO_CLOSE int fd = -1;
+	struct dirent *thread;
+	bool ok = true;
+	char path[32];
+	DIR *threads;
+
+	(void)snprintf(path, sizeof(path), "%.10s/task", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return is_gone(-errno);
+	threads = fdopendir(fd);
+	if (threads == NULL)
+		return false;
+	fd = -1;
+	while (ok && (thread = readdir(threads)) != NULL)
+		if (is_pid(thread->d_name))
+			ok = add_thread_files(dirfd(threads), thread->d_name, sum);
+	closedir(threads);
+	return ok;
+}
+
+static bool is_zombie(int proc_fd, const char *pid)
+{
+	char path[32];
+	char text[512];
+	const char *p;
+
+	(void)snprintf(path, sizeof(path), "%.10s/stat", pid);
+	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) < 0)
+		return true;
+	p = strrchr(text, ')');
+	return p == NULL || p[1] == '\0' || p[2] == 'Z' || p[2] == 'X';
+}
+
+/* Shared mappings of memory, each file once at its longest; shared mappings of files on disk are cache. */
+static bool add_shared_mappings(int proc_fd, const char *dir, struct scan *sum)
+{
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+	char path[64];
+	FILE *maps;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/maps", dir);
+	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	maps = fd < 0 ? NULL : fdopen(fd, "re");
+	if (maps == NULL) {
+		bool gone = fd < 0 && is_gone(-errno);
+
+		close_fd(&fd);
+		return gone;
+	}
+	while (getline(&line, &size, maps) > 0) {
+		unsigned long start;
+		unsigned long end;
+		unsigned long long offset;
+		unsigned long long ino;
+		struct stat st = {.st_dev = 0};
+		unsigned int major;
+		unsigned int minor;
+		char mode[5];
+
+		/* Only the kernel's unnamed file systems (major 0) hold memory. */
+		if (sscanf(line, "%lx-%lx %4s %llx %x:%x %llu", &start, &end, mode, &offset, &major, &minor, &ino) !=
+			7 ||
+		    mode[3] != 's' || major != 0)
+			continue;
+		/* One file may be mapped in parts: each is told from the others by its place and length. */
+		st.st_dev = (dev_t)(offset + (end - start));
+		st.st_ino = (ino_t)ino;
+		if (inode_set_add(&sum->seen, &st))
+			sum->shared_bytes += end - start;
+	}
+	(void)fclose(maps);
+	return true;
+}
+
+/* Sockets of the task's own network namespace, whose memory only the host's total shows. */
+static bool has_inet_sockets(int proc_fd, const char *dir)
+{
+	char path[64];
+	char text[1024];
+	unsigned int tcp = 0;
+	unsigned int udp = 0;
+	const char *p;
+
+	(void)snprintf(path, sizeof(path), "%s/net/sockstat", dir);
+	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) < 0)
+		return true;
+	p = strstr(text, "TCP: inuse ");
+	if (p == NULL || sscanf(p, "TCP: inuse %u", &tcp) != 1)
+		return true;
+	p = strstr(text, "UDP: inuse ");
+	return tcp > 0 || p == NULL || sscanf(p, "UDP: inuse %u", &udp) != 1 || udp > 0;
+}
+
+static bool add_exact(int proc_fd, const char *pid, void *data)
+{
+	struct scan *sum = data;
+	uint64_t anon = 0;
+	uint64_t file = 0;
+	uint64_t resident = 0;
+	char text[4096];
+	char path[64];
+	char dir[48];
+	ssize_t n = 0;
+
+	if (sum->count_memory) {
+		if (memory_dir(proc_fd, pid, dir, sizeof(dir), &resident) < 0)
+			return is_zombie(proc_fd, pid);
+		(void)snprintf(path, sizeof(path), "%s/smaps_rollup", dir);
+		n = fd_read_file_at(proc_fd, path, text, sizeof(text));
+		if (n < 0)
+			return is_gone((int)n) || is_zombie(proc_fd, pid);
+		(void)read_kb(text, "\nPss_Anon:", &anon);
+		(void)read_kb(text, "\nPss_File:", &file);
+		sum->own_bytes += anon + file;
+		if (!add_shared_mappings(proc_fd, dir, sum))
+			return is_zombie(proc_fd, pid);
+		sum->inet_sockets = sum->inet_sockets || has_inet_sockets(proc_fd, dir);
+	}
+	return add_open_files(proc_fd, pid, sum) || is_zombie(proc_fd, pid);
+}
+
+static bool add_cpu(int proc_fd, const char *pid, void *data)
+{
+	uint64_t ticks[4];
+	char path[32];
+	char text[1024];
+	const char *p;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%.10s/stat", pid);
+	n = fd_read_file_at(proc_fd, path, text, sizeof(text));
+	if (n < 0)
+		return is_gone((int)n);
+	p = strrchr(text, ')');
+	/* utime, stime, cutime, cstime: fields 14 to 17 of proc(5). */
+	if (p == NULL || sscanf(p + 2,
+				"%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64
+				" %" SCNu64,
+				&ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
+		return false;
+	*(uint64_t *)data += (ticks[0] + ticks[1] + ticks[2] + ticks[3]) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	return true;
+}
+
+bool scan_cpu(int proc_fd, uint64_t *ret_ms)
+{
+	*ret_ms = 0;
+	/* init waits for orphans, so their time is with it. */
+	return for_each_process(proc_fd, add_cpu, ret_ms) && add_cpu(proc_fd, "1", ret_ms);
+}
+
+bool scan_memory_bound(int proc_fd, uint64_t *sum)
+{
+	return for_each_process(proc_fd, add_bound, sum);
+}
+
+bool scan_exact(int proc_fd, struct scan *sum)
+{
+	bool readable = for_each_process(proc_fd, add_exact, sum);
+
+	tdestroy(sum->seen, free);
+	sum->seen = NULL;
+	return readable;
+}

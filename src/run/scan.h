@@ -1,0 +1,37 @@
+/*
+ * What the processes of a sandbox use, read from its own /proc by the supervisor. Processes come and go
+ * meanwhile; what can't be read makes a scan fail, and its caller takes that as over the limit.
+ */
+#ifndef CAPSULE_RUN_SCAN_H
+#define CAPSULE_RUN_SCAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct scan {
+	bool count_memory; /* in: memory; else files that are deleted but open */
+	dev_t disk_dev;	   /* in: where those count */
+	uint64_t own_bytes;    /* anonymous and file pages, shared ones in proportion */
+	uint64_t shared_bytes; /* shared mappings and open memfds, at their full length */
+	bool in_flight;	       /* descriptors lie in a socket's queue */
+	bool inet_sockets;     /* the network namespace has TCP or UDP sockets */
+	uint64_t deleted_bytes;
+	uint64_t deleted_inodes;
+	void *seen; /* files that were counted; the scan's own */
+};
+
+/* Adds the resident sizes of all processes: an upper bound, cheap. False when something can't be read. */
+bool scan_memory_bound(int proc_fd, uint64_t *sum);
+
+/* Adds up as struct scan says. Exact when the processes are stopped. */
+bool scan_exact(int proc_fd, struct scan *sum);
+
+/* CPU time of the whole tree in ms, waited-for children included. */
+bool scan_cpu(int proc_fd, uint64_t *ret_ms);
+
+/* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
+uint64_t scan_host_shmem(void);
+uint64_t scan_host_sockets(void);
+
+#endif
