@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -112,7 +114,7 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 }
 
 /* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
-static int refuse_kernel_mounts(const char *option, const char *real, struct error *err)
+static int refuse_kernel_mounts(const char *real, struct error *err)
 {
 	static const char *const refused[] = {"cgroup",	 "cgroup2", "proc",   "sysfs",	"debugfs",    "tracefs",
 					      "devpts",	 "devtmpfs", "bpf",   "mqueue", "securityfs", "configfs",
@@ -144,8 +146,27 @@ static int refuse_kernel_mounts(const char *option, const char *real, struct err
 		found = held_by;
 	if (found == NULL)
 		return 0;
-	error_set(err, "files", 0, "%s %s: would show a file system of the kernel's (%s)", option, real, found);
+	error_set(err, "files", 0, "--bind %s: would show a file system of the kernel's (%s)", real, found);
 	return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
+}
+
+/* A cgroup may be delegated to the caller, and then it is a directory of his own. */
+static int refuse_kernel_directory(int fd, const char *path, struct error *err)
+{
+	static const unsigned long refused[] = {CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC,
+						SYSFS_MAGIC,	    DEBUGFS_MAGIC,	 TRACEFS_MAGIC,
+						DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return error_set(err, "files", errno, "--dir %s", path);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		if ((unsigned long)fs.f_type != refused[i])
+			continue;
+		error_set(err, "files", 0, "--dir %s: in a file system of the kernel's", path);
+		return error_hint(err, "choose a directory on disk, or use --fresh");
+	}
+	return 0;
 }
 
 static int refuse_kind(const char *real, struct error *err)
@@ -162,7 +183,7 @@ static int refuse_kind(const char *real, struct error *err)
 		error_set(err, "files", 0, "--bind %s: not a file or directory", real);
 		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
 	}
-	return refuse_kernel_mounts("--bind", real, err);
+	return refuse_kernel_mounts(real, err);
 }
 
 /*
@@ -297,10 +318,9 @@ int tree_add_workdir(const struct policy *policy, struct plan *plan, struct erro
 		return error_set(err, "files", errno, "%s", path);
 	if (strcmp(real, "/") == 0)
 		return error_set(err, "files", 0, "--dir /: would show the whole host");
-	/* The default one is looked at by its owner alone: reading the mount table takes time. */
 	r = is_default ? 0 : check_links(plan, path, real, err);
-	if (r == 0 && !is_default)
-		r = refuse_kernel_mounts("--dir", real, err);
+	if (r == 0)
+		r = refuse_kernel_directory(plan->workdir_fd, path, err);
 	if (r < 0)
 		return r;
 	r = tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
