@@ -127,31 +127,47 @@ static bool is_within(uint64_t now, uint64_t then, uint64_t margin)
 	return now >= then || then - now <= margin;
 }
 
+/* What the sandbox directory has more of than before the run, nameless files included. */
+static bool count_growth(const struct watch *watch, struct usage *ret)
+{
+	struct scan open_files = {.count_memory = false};
+	struct stat st;
+
+	if (fstat(watch->workdir_fd, &st) < 0 || usage_walk(watch->workdir_fd, ret) < 0)
+		return false;
+	open_files.disk_dev = st.st_dev;
+	if (!scan_exact(watch->proc_fd, &open_files))
+		return false;
+	ret->bytes += open_files.deleted_bytes;
+	ret->inodes += open_files.deleted_inodes;
+	ret->bytes = ret->bytes > watch->disk_base.bytes ? ret->bytes - watch->disk_base.bytes : 0;
+	ret->inodes = ret->inodes > watch->disk_base.inodes ? ret->inodes - watch->disk_base.inodes : 0;
+	return true;
+}
+
 static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 {
 	struct usage free_now = free_space(watch->workdir_fd);
 	struct usage sum = {0, 0};
-	struct scan open_files = {.count_memory = false};
-	uint64_t started;
-	struct stat st;
+	uint64_t started = now_ms();
+	bool due = at_ms >= watch->next_walk_ms;
 	bool ok;
 
 	/* And now and then in any case: what others free hides what the task takes, and some file systems
 	 * (btrfs) don't count free inodes. */
 	if (is_within(free_now.bytes, watch->free_at_walk.bytes, watch->walk_margin_bytes) &&
-	    is_within(free_now.inodes, watch->free_at_walk.inodes, watch->walk_margin_inodes) &&
-	    at_ms < watch->next_walk_ms)
-		return WATCH_OK;
-	started = now_ms();
+	    is_within(free_now.inodes, watch->free_at_walk.inodes, watch->walk_margin_inodes)) {
+		if (!due)
+			return WATCH_OK;
+		/* Without stopping the tree: continuing it would wake what the task has stopped itself. */
+		ok = count_growth(watch, &sum);
+		watch->next_walk_ms = at_ms + 1000 + 16 * (now_ms() - started);
+		if (ok && sum.bytes <= watch->disk_bytes && sum.inodes <= watch->inodes)
+			return WATCH_OK;
+	}
 	watch->freeze(watch->freeze_data, true);
 	free_now = free_space(watch->workdir_fd);
-	ok = fstat(watch->workdir_fd, &st) == 0 && usage_walk(watch->workdir_fd, &sum) == 0;
-	open_files.disk_dev = st.st_dev;
-	ok = ok && scan_exact(watch->proc_fd, &open_files);
-	sum.bytes += open_files.deleted_bytes;
-	sum.inodes += open_files.deleted_inodes;
-	sum.bytes = sum.bytes > watch->disk_base.bytes ? sum.bytes - watch->disk_base.bytes : 0;
-	sum.inodes = sum.inodes > watch->disk_base.inodes ? sum.inodes - watch->disk_base.inodes : 0;
+	ok = count_growth(watch, &sum);
 	if (!ok || sum.bytes > watch->disk_bytes) {
 		watch->found = sum.bytes;
 		return WATCH_OVER_DISK;

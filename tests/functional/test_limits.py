@@ -309,6 +309,13 @@ class Disk(harness.Case):
         self.write("sandbox/old", os.urandom(4 << 20))
         self.check(self.run_capsule("-q", "--disk", "2M", "-c", "open('new', 'wb').write(bytes(1 << 20))"))
 
+    def test_what_the_task_stopped_stays_stopped(self):
+        """A watchdog that looks now and then wakes nobody."""
+        self.says("import os, signal, time\npid = os.fork()\n"
+                  "if pid == 0: os.kill(os.getpid(), signal.SIGSTOP); os._exit(0)\n"
+                  "os.waitpid(pid, os.WUNTRACED)\ntime.sleep(2.5)\n"
+                  "print(os.waitpid(pid, os.WNOHANG | os.WCONTINUED))\nos.kill(pid, 9)", "(0, 0)")
+
     def test_below_the_limit(self):
         self.check(self.run_capsule("-q", "--disk", "8M", "-c", "open('x', 'wb').write(bytes(4 << 20))"))
 
