@@ -37,6 +37,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "run/channel.h"
@@ -321,14 +322,6 @@ static void obey(const struct channel_message *message, pid_t task)
 		(void)kill(task, message->value);
 	else if (message->type == CHANNEL_SIGNAL_ALL)
 		(void)kill(-1, message->value);
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* When to end it whatever the supervisor does: a task may have found a way to keep it busy. */

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "run/hint.h"
@@ -25,14 +26,6 @@
 
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The first reason to end the task wins, with what was over its limit (bytes or ms); one that allows a farewell
  * gets one, unless a later one does not. */
@@ -53,7 +46,7 @@ static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
 	/* A stopped process would not see it. */
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
-	run->kill_ms = now_ms() + run->policy->limits.grace_ms;
+	run->kill_ms = clock_ms() + run->policy->limits.grace_ms;
 }
 
 static void on_message(struct run *run)
@@ -157,7 +150,7 @@ static void on_init_death(struct run *run)
 	run->init_gone = true;
 	/* A task that was ended does not wait for its reader either. */
 	if (run->ending != OUTCOME_MAX)
-		run->kill_ms = now_ms() + patience_ms(run);
+		run->kill_ms = clock_ms() + patience_ms(run);
 	run->verdict.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
 			      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 	relay_in_finish(&run->in);
@@ -180,6 +173,19 @@ static void check_cgroup(struct run *run)
 static uint64_t excess(uint64_t found, uint64_t limit)
 {
 	return found > limit ? found - limit : 0;
+}
+
+/* v1: an OOM, perhaps without a kill. The count is read so that the next one is news. */
+static void on_oom_event(struct run *run)
+{
+	uint64_t count;
+
+	/* The event comes before the kill: from now on the group is looked at by every tick. */
+	if (read(run->cg.oom_fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+		run->oom_seen = true;
+	check_cgroup(run);
+	if (run->tick_ms > clock_ms() + CGROUP_TICK_MS)
+		run->tick_ms = clock_ms() + CGROUP_TICK_MS;
 }
 
 static void check_watch(struct run *run, uint64_t now)
@@ -207,7 +213,7 @@ static void check_watch(struct run *run, uint64_t now)
 /* Deadlines that have come; returns the time of the next. */
 static uint64_t check_deadlines(struct run *run)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	uint64_t next;
 
 	if (!run->init_gone && now >= run->tick_ms) {
@@ -215,10 +221,10 @@ static uint64_t check_deadlines(struct run *run)
 
 		if (watches)
 			check_watch(run, now);
-		if (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE)
+		if (run->oom_seen || (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE))
 			check_cgroup(run);
 		/* Looking may have taken long, and the deadline may have come meanwhile. */
-		now = now_ms();
+		now = clock_ms();
 		run->tick_ms = now + (watches ? WATCH_TICK_MS : CGROUP_TICK_MS);
 	}
 	if (now >= run->deadline_ms) {
@@ -242,7 +248,7 @@ static uint64_t check_deadlines(struct run *run)
 
 static int poll_timeout(uint64_t next)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 
 	if (next == NEVER)
 		return -1;
@@ -285,14 +291,14 @@ static void loop(struct run *run)
 		if (fds[2].revents != 0)
 			on_signal(run);
 		if (fds[3].revents != 0)
-			check_cgroup(run);
+			on_oom_event(run);
 		relay_in_run(&run->in);
 		passed = run->out.passed + run->err.passed;
 		relay_out_run(&run->out, run->init_gone);
 		relay_out_run(&run->err, run->init_gone);
 		/* A slow reader is no stalled one. */
 		if (run->init_gone && run->kill_ms != NEVER && run->out.passed + run->err.passed > passed)
-			run->kill_ms = now_ms() + patience_ms(run);
+			run->kill_ms = clock_ms() + patience_ms(run);
 	}
 }
 
@@ -383,7 +389,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 
 	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
 	cgroup_init(&run.cg);
-	run.start_ms = now_ms();
+	run.start_ms = clock_ms();
 	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
 		if (policy->limits.wall_ms != LIMIT_NONE)
@@ -406,7 +412,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	} else {
 		conclude(&run);
 	}
-	verdict->wall_ms = now_ms() - run.start_ms;
+	verdict->wall_ms = clock_ms() - run.start_ms;
 	if (verdict->outcome == OUTCOME_FAILED)
 		hint_add(&verdict->error);
 	if (run.plan.result_fd >= 0 &&

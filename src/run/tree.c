@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -30,15 +31,20 @@ static int idmap_namespace(uid_t owner, gid_t group, const struct idmap *ids)
 				  .exit_signal = SIGCHLD};
 	char path[48];
 	char line[48];
+	pid_t caller = getpid();
 	pid_t pid = sys_clone3(&args);
 	int ns_fd = -1;
 	int r;
 
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
+	if (pid == 0) {
+		/* Killed with the caller; and if he died before that was said, at once. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != caller)
+			_exit(1);
 		for (;;)
 			(void)pause();
+	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
 	(void)snprintf(line, sizeof(line), "%u %u 1\n", owner, ids->host_uid);
 	r = fd_write_file_at(AT_FDCWD, path, line);

@@ -6,17 +6,10 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "base/usage.h"
 #include "run/scan.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* What the host has more of than at the lowest so far: an upper bound of the task's share. */
 static uint64_t rise(uint64_t now, uint64_t *base)
@@ -66,7 +59,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	 * remained, or after a while in proportion to what counting costs. */
 	if (readable && bound < watch->exact_bound && at_ms < watch->next_exact_ms)
 		return WATCH_OK;
-	started = now_ms();
+	started = clock_ms();
 	watch->freeze(watch->freeze_data, true);
 	readable = scan_exact(watch->proc_fd, &sum);
 	total = sum.own_bytes + shmem_share(watch, &sum, shmem) + (sum.inet_sockets ? sockets : 0);
@@ -79,7 +72,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	if (total > watch->memory_peak_bytes)
 		watch->memory_peak_bytes = total;
 	watch->exact_bound = bound + (watch->ram_bytes - total) / 2;
-	watch->next_exact_ms = at_ms + 50 + 16 * (now_ms() - started);
+	watch->next_exact_ms = at_ms + 50 + 16 * (clock_ms() - started);
 	return WATCH_OK;
 }
 
@@ -149,7 +142,7 @@ static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 {
 	struct usage free_now = free_space(watch->workdir_fd);
 	struct usage sum = {0, 0};
-	uint64_t started = now_ms();
+	uint64_t started = clock_ms();
 	bool due = at_ms >= watch->next_walk_ms;
 	bool ok;
 
@@ -161,7 +154,7 @@ static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 			return WATCH_OK;
 		/* Without stopping the tree: continuing it would wake what the task has stopped itself. */
 		ok = count_growth(watch, &sum);
-		watch->next_walk_ms = at_ms + 1000 + 16 * (now_ms() - started);
+		watch->next_walk_ms = at_ms + 1000 + 16 * (clock_ms() - started);
 		if (ok && sum.bytes <= watch->disk_bytes && sum.inodes <= watch->inodes)
 			return WATCH_OK;
 	}
@@ -180,7 +173,7 @@ static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 	watch->free_at_walk = free_now;
 	watch->walk_margin_bytes = half(watch->disk_bytes, sum.bytes);
 	watch->walk_margin_inodes = half(watch->inodes, sum.inodes);
-	watch->next_walk_ms = at_ms + 1000 + 16 * (now_ms() - started);
+	watch->next_walk_ms = at_ms + 1000 + 16 * (clock_ms() - started);
 	return WATCH_OK;
 }
 
@@ -209,7 +202,7 @@ int watch_init(struct watch *watch, int workdir_fd, struct error *err)
 	watch->free_at_walk = free_space(workdir_fd);
 	watch->walk_margin_bytes = half(watch->disk_bytes, 0);
 	watch->walk_margin_inodes = half(watch->inodes, 0);
-	watch->next_walk_ms = now_ms() + 1000;
+	watch->next_walk_ms = clock_ms() + 1000;
 	return 0;
 }
 

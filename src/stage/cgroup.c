@@ -226,27 +226,28 @@ static int watch_oom_v1(struct cgroup *cg, const struct cgroup_part *memory, str
 }
 
 /* Two controllers may be mounted as one hierarchy (cpu,cpuacct): one group serves both. Joining a second
- * one there would leave the first. */
-static bool share_part(struct cgroup *cg, unsigned int index)
+ * one there would leave the first. 1 when it is shared, 0 when it is not, or -errno. */
+static int share_part(struct cgroup *cg, unsigned int index)
 {
 	struct cgroup_part *part = &cg->part[index];
 	struct stat mine;
 	struct stat other;
 
 	if (fstat(part->parent_fd, &mine) < 0)
-		return false;
+		return -errno;
 	for (unsigned int i = 0; i < index; i++) {
 		const struct cgroup_part *first = &cg->part[i];
 
-		if (fstat(first->parent_fd, &other) < 0 || other.st_dev != mine.st_dev ||
-		    other.st_ino != mine.st_ino)
+		if (fstat(first->parent_fd, &other) < 0)
+			return -errno;
+		if (other.st_dev != mine.st_dev || other.st_ino != mine.st_ino)
 			continue;
 		part->dir_fd = fcntl(first->dir_fd, F_DUPFD_CLOEXEC, 3);
 		part->former_fd = fcntl(first->former_fd, F_DUPFD_CLOEXEC, 3);
 		memcpy(part->name, first->name, sizeof(part->name));
-		return part->dir_fd >= 0 && part->former_fd >= 0;
+		return part->dir_fd >= 0 && part->former_fd >= 0 ? 1 : -EMFILE;
 	}
-	return false;
+	return 0;
 }
 
 static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
@@ -273,7 +274,10 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 			part->parent_fd = -1;
 			return why_not(cg, what, -r);
 		}
-		if (share_part(cg, i))
+		r = share_part(cg, i);
+		if (r < 0)
+			return why_not(cg, what, -r);
+		if (r > 0)
 			continue;
 		part->former_fd = openat(part->parent_fd, "tasks", O_WRONLY | O_CLOEXEC);
 		if (part->former_fd < 0)

@@ -130,9 +130,10 @@ static int mount_root(const struct policy *policy, const struct stage_ctx *ctx, 
 	if (root_fd < 0)
 		return fail(err, "fsmount", "/");
 	if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(root_fd) < 0) {
-		fail(err, "mount", "/");
+		int r = fail(err, "mount", "/");
+
 		close_fd(&root_fd);
-		return -errno;
+		return r;
 	}
 	return root_fd;
 }
