@@ -1,5 +1,5 @@
 # Unit tests: one program for each module, built by `make check`.
-EXTRA_DIST += tests/checks/drift tests/checks/layering
+EXTRA_DIST += tests/checks/drift tests/checks/hardening tests/checks/layering
 check_LIBRARIES =
 
 if HAVE_CMOCKA
