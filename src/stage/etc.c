@@ -53,6 +53,21 @@ static const struct {
     {"etc/fonts", true},
 };
 
+/* The place of a bind below etc/, which is all ours: nothing there is a link that could lead out. */
+static int make_place(const char *path, bool directory, struct error *err)
+{
+	char parent[64];
+	int r = directory ? mkdir(path, 0755) : mknod(path, S_IFREG | 0444, 0);
+
+	if (r == 0 || (directory && errno == EEXIST))
+		return 0;
+	if (errno != ENOENT)
+		return error_set(err, NAME, errno, "create /%s", path);
+	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
+	r = path_make_dirs(parent, NAME, err);
+	return r < 0 ? r : make_place(path, directory, err);
+}
+
 static int place_localtime(struct error *err)
 {
 	char target[256];
@@ -65,7 +80,7 @@ static int place_localtime(struct error *err)
 	}
 	if (access("/etc/localtime", R_OK) < 0)
 		return 0;
-	r = path_make_file("etc/localtime", NAME, err);
+	r = make_place("etc/localtime", false, err);
 	if (r < 0)
 		return r;
 	if (mount("/etc/localtime", "etc/localtime", NULL, MS_BIND, NULL) < 0)
@@ -92,7 +107,7 @@ int stage_etc(const struct policy *policy, struct stage_ctx *ctx, struct error *
 		(void)snprintf(host, sizeof(host), "/%s", etc_binds[i].path);
 		if (access(host, R_OK) < 0)
 			continue;
-		r = path_make_target(etc_binds[i].path, etc_binds[i].directory, NAME, err);
+		r = make_place(etc_binds[i].path, etc_binds[i].directory, err);
 		if (r < 0)
 			return r;
 		if (mount(host, etc_binds[i].path, NULL, MS_BIND | MS_REC, NULL) < 0)
