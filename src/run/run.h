@@ -31,6 +31,7 @@ struct run {
 	uint64_t deadline_ms; /* SIGTERM for all */
 	uint64_t kill_ms;     /* SIGKILL for all */
 	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
+	bool killed;	      /* all of it, by us */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
 	int interrupted;      /* a signal that was passed on (SIGINT before others), or 0 */
 };

@@ -31,18 +31,20 @@
  * gets one, unless a later one does not. */
 static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once)
 {
+	bool is_first = run->ending == OUTCOME_MAX;
+
 	run->verdict.limits_hit |= 1U << hit;
-	if (run->ending != OUTCOME_MAX) {
-		if (at_once)
-			run_kill(run);
-		return;
+	if (is_first) {
+		run->ending = why;
+		run->verdict.overshoot = over;
 	}
-	run->ending = why;
-	run->verdict.overshoot = over;
-	if (at_once || run->policy->limits.grace_ms == 0) {
+	if (at_once || (is_first && run->policy->limits.grace_ms == 0)) {
 		run_kill(run);
+		run->killed = true;
 		return;
 	}
+	if (!is_first)
+		return;
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
 	/* A stopped process would not see it. */
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
@@ -216,7 +218,10 @@ static uint64_t check_deadlines(struct run *run)
 	uint64_t now = clock_ms();
 	uint64_t next;
 
-	if (!run->init_gone && now >= run->tick_ms) {
+	/* What is being killed can't be looked at any more, and that is no limit that was met. */
+	bool looks = !run->init_gone && !run->killed;
+
+	if (looks && now >= run->tick_ms) {
 		bool watches = watch_is_active(&run->watch);
 
 		if (watches)
@@ -243,7 +248,7 @@ static uint64_t check_deadlines(struct run *run)
 		}
 	}
 	next = run->deadline_ms < run->kill_ms ? run->deadline_ms : run->kill_ms;
-	return !run->init_gone && run->tick_ms < next ? run->tick_ms : next;
+	return looks && !run->killed && run->tick_ms < next ? run->tick_ms : next;
 }
 
 static int poll_timeout(uint64_t next)

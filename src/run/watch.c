@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/usage.h"
 #include "run/scan.h"
+
+/* No core fills memory faster: twice what clearing pages does on the fastest that we know. */
+#define FILL_BYTES_PER_MS (32ULL << 20)
 
 /* What the host has more of than at the lowest so far: an upper bound of the task's share. */
 static uint64_t rise(uint64_t now, uint64_t *base)
@@ -40,11 +44,39 @@ static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, u
 	return sum->in_flight || most > host_rise ? host_rise : most;
 }
 
+/* The task can't use up the room that it has before this time: until then there is nothing to see. */
+static uint64_t next_look_ms(const struct watch *watch, uint64_t at_ms, uint64_t bound)
+{
+	uint64_t room = watch->ram_bytes > bound ? watch->ram_bytes - bound : 0;
+
+	return at_ms + room / (FILL_BYTES_PER_MS * watch->cores);
+}
+
+/* A process that is ending can't be stopped, nor for a moment be read: true when another look may help. */
+static bool wait_for_ending(unsigned int tries)
+{
+	const struct timespec moment = {.tv_nsec = 300000L << tries};
+
+	return tries < 6 && nanosleep(&moment, NULL) == 0;
+}
+
+/* Counts the stopped tree. False when it can't be read. */
+static bool count_stopped(const struct watch *watch, struct scan *ret)
+{
+	for (unsigned int tries = 0;; tries++) {
+		*ret = (struct scan){.count_memory = true};
+		if (scan_exact(watch->proc_fd, ret))
+			return true;
+		if (!wait_for_ending(tries))
+			return false;
+	}
+}
+
 static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 {
 	uint64_t shmem = rise(scan_host_shmem(), &watch->shmem_base_bytes);
 	uint64_t sockets = rise(scan_host_sockets(), &watch->sockets_base_bytes);
-	struct scan sum = {.count_memory = true};
+	struct scan sum;
 	uint64_t bound = shmem + sockets;
 	uint64_t total;
 	uint64_t started;
@@ -53,15 +85,17 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	readable = scan_memory_bound(watch->proc_fd, &bound);
 	if (bound > watch->memory_peak_bytes && bound <= watch->ram_bytes)
 		watch->memory_peak_bytes = bound;
-	if (readable && bound <= watch->ram_bytes)
+	if (readable && bound <= watch->ram_bytes) {
+		watch->next_look_ms = next_look_ms(watch, at_ms, bound);
 		return WATCH_OK;
+	}
 	/* Sharing makes the bound too high for some honest tasks: count again when it rose by half of what
 	 * remained, or after a while in proportion to what counting costs. */
 	if (readable && bound < watch->exact_bound && at_ms < watch->next_exact_ms)
 		return WATCH_OK;
 	started = clock_ms();
 	watch->freeze(watch->freeze_data, true);
-	readable = scan_exact(watch->proc_fd, &sum);
+	readable = count_stopped(watch, &sum);
 	total = sum.own_bytes + shmem_share(watch, &sum, shmem) + (sum.inet_sockets ? sockets : 0);
 	if (!readable || total > watch->ram_bytes) {
 		watch->found = readable ? total : bound;
@@ -161,6 +195,8 @@ static enum watch_result check_disk(struct watch *watch, uint64_t at_ms)
 	watch->freeze(watch->freeze_data, true);
 	free_now = free_space(watch->workdir_fd);
 	ok = count_growth(watch, &sum);
+	for (unsigned int tries = 0; !ok && wait_for_ending(tries); tries++)
+		ok = count_growth(watch, &sum);
 	if (!ok || sum.bytes > watch->disk_bytes) {
 		watch->found = sum.bytes;
 		return WATCH_OVER_DISK;
@@ -185,6 +221,8 @@ int watch_init(struct watch *watch, int workdir_fd, struct error *err)
 	if (watch->ram_bytes != LIMIT_NONE) {
 		watch->shmem_base_bytes = scan_host_shmem();
 		watch->sockets_base_bytes = scan_host_sockets();
+		watch->cores = (unsigned int)get_nprocs();
+		watch->next_look_ms = next_look_ms(watch, clock_ms(), 0);
 	}
 	if (workdir_fd < 0) {
 		watch->disk_bytes = LIMIT_NONE;
@@ -222,7 +260,7 @@ enum watch_result watch_check(struct watch *watch, uint64_t at_ms)
 
 	if (watch->proc_fd < 0)
 		return WATCH_OK;
-	if (watch->ram_bytes != LIMIT_NONE)
+	if (watch->ram_bytes != LIMIT_NONE && at_ms >= watch->next_look_ms)
 		result = check_memory(watch, at_ms);
 	if (result == WATCH_OK && watch->cpu_ms != LIMIT_NONE)
 		result = check_cpu(watch);

@@ -2,11 +2,12 @@
  * Watchdogs: what holds a limit where the kernel offers nothing better. The supervisor calls
  * watch_check() every WATCH_TICK_MS.
  *
- * Memory without a cgroup: a cheap upper bound (resident sizes, and what the host has more of in Shmem and socket memory) each tick; only
- * when that passes the limit, the tree is stopped and counted exactly. CPU time without a cgroup: the
- * sum over the tree. Disk on a real directory: statvfs each tick; only when free space or free inodes
- * fell by half of what remains of the limit, the tree is stopped and the directory walked, files that
- * are deleted but open included. What can't be read counts as over the limit.
+ * Memory without a cgroup: a cheap upper bound (resident sizes, and what the host has more of in Shmem and
+ * socket memory) each tick, or less often while the task could not fill the room that it has. Only when that
+ * passes the limit, the tree is stopped and counted exactly. CPU time without a cgroup: the sum over the tree.
+ * Disk on a real directory: statvfs each tick; only when free space or free inodes fell by half of what
+ * remains of the limit, the tree is stopped and the directory walked, files that are deleted but open
+ * included. What can't be read counts as over the limit.
  */
 #ifndef CAPSULE_RUN_WATCH_H
 #define CAPSULE_RUN_WATCH_H
@@ -39,6 +40,8 @@ struct watch {
 	uint64_t shmem_base_bytes; /* of the host, the lowest so far */
 	uint64_t sockets_base_bytes;
 	uint64_t memory_peak_bytes;
+	unsigned int cores; /* of the machine */
+	uint64_t next_look_ms; /* memory: before this it can't have passed its limit */
 	uint64_t next_exact_ms;
 	uint64_t exact_bound; /* upper bound at which to count exactly again */
 	struct usage disk_base;
