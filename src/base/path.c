@@ -15,6 +15,19 @@ bool path_is_below(const char *path, const char *dir)
 	       (strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/'));
 }
 
+bool path_is_wide(const char *path)
+{
+	static const char *const wide[] = {"/",	   "/home", "/root", "/opt", "/etc", "/var", "/usr",
+					   "/tmp", "/srv",  "/mnt",  "/run", "/media", "/boot"};
+	const char *home = getenv("HOME");
+
+	for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
+		if (strcmp(path, wide[i]) == 0)
+			return true;
+	return (home != NULL && *home == '/' && path_is_below(home, path)) ||
+	       (strncmp(path, "/home/", 6) == 0 && strchr(path + 6, '/') == NULL);
+}
+
 int path_make_dirs(const char *path, const char *stage, struct error *err)
 {
 	char part[PATH_MAX];

@@ -12,6 +12,12 @@
 /* True when path is dir or lies below it; both absolute and in one spelling. */
 bool path_is_below(const char *path, const char *dir);
 
+/*
+ * True for a directory that holds far more than one project's files: "/", the system's top-level ones,
+ * /home and the homes in it, the caller's home and what lies above it. Absolute, in one spelling.
+ */
+bool path_is_wide(const char *path);
+
 /* Makes a directory and its parents; those that exist must be directories. err names stage. */
 ATTR_CHECKED int path_make_dirs(const char *path, const char *stage, struct error *err);
 

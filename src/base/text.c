@@ -175,3 +175,44 @@ bool text_is_env_name(const char *text, size_t len)
 	}
 	return true;
 }
+
+size_t text_utf8_length(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t length = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3
+								  : *p >= 0xf0 && *p < 0xf5 ? 4
+											     : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, beyond U+10FFFF. */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) ||
+	    (*p == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return length;
+}
+
+bool text_is_control(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
+size_t text_copy(char *buf, size_t size, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] != '\0') {
+		size_t length = text_utf8_length(text + n);
+
+		length = length == 0 ? 1 : length;
+		if (n + length >= size || n + length > len)
+			break;
+		n += length;
+	}
+	memcpy(buf, text, n);
+	buf[n] = '\0';
+	return n;
+}

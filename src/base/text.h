@@ -37,4 +37,14 @@ char *text_format_milli(uint64_t milli, char *buf, size_t size);
 /* True for a name that may stand in an environment: [A-Za-z_][A-Za-z0-9_]*, len bytes long. */
 bool text_is_env_name(const char *text, size_t len);
 
+/* The length of the UTF-8 sequence that a string starts with, or 0 when it starts with none. */
+size_t text_utf8_length(const char *text);
+
+/* True when a string starts with a control character (C0, DEL, C1 in UTF-8). */
+bool text_is_control(const char *text);
+
+/* Copies len bytes of a string, or what fits without cutting a UTF-8 sequence in two; size is not 0.
+ * Returns how many were copied. */
+size_t text_copy(char *buf, size_t size, const char *text, size_t len);
+
 #endif

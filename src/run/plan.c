@@ -248,6 +248,7 @@ static int plan_python(const struct policy *policy, struct plan *plan, struct er
 	if (r == 0)
 		r = python_argv(policy, &python, plan, err);
 	if (r == 0) {
+		plan->python_minor = python.minor;
 		plan->exe = strdup(python.exe);
 		r = plan->exe == NULL ? error_set(err, "python", ENOMEM, "%s", python.exe) : 0;
 	}

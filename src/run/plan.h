@@ -18,6 +18,7 @@ struct plan {
 	char *script_guest;
 	uint64_t script_bytes;
 	char *exe; /* what the task execs, as a path inside or a name for PATH */
+	unsigned int python_minor; /* of Python 3.minor; 0 with --exec */
 	struct strlist argv;
 	struct strlist env;
 	uint64_t nofile;

@@ -187,6 +187,8 @@ void relay_out_run(struct relay_out *relay, bool last)
 		}
 		relay->start = 0;
 		relay->end = (size_t)n;
+		if (relay->tail != NULL)
+			tail_add(relay->tail, relay->buffer, relay->end);
 		apply_bound(relay);
 		if (!flush(relay))
 			return;

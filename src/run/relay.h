@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/tail.h"
 
 #define RELAY_BUFFER 65536
 
@@ -33,6 +34,7 @@ struct relay_out {
 	size_t start; /* what is still to be written: buffer[start..end) */
 	size_t end;
 	char *buffer; /* RELAY_BUFFER bytes, when first needed */
+	struct tail *tail; /* keeps the last of what the task wrote, passed on or not; borrowed, or NULL */
 };
 
 /* From the caller to the task. */

@@ -27,6 +27,7 @@ struct run {
 	struct relay_in in;
 	struct relay_out out;
 	struct relay_out err;
+	struct tail tail; /* of standard error */
 	uint64_t start_ms;
 	uint64_t deadline_ms; /* SIGTERM for all */
 	uint64_t kill_ms;     /* SIGKILL for all */

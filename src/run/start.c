@@ -218,6 +218,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	int pair[2] = {-1, -1};
 	int r = prepare_streams(run, stdio_closed, task_fds, err);
 
+	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */
 	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)
 		if (is_pipe(task_fds[i]) && fchown(task_fds[i], run->plan.ids.host_uid, run->plan.ids.host_gid) < 0)

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "run/advice.h"
 #include "run/hint.h"
 #include "run/run.h"
 
@@ -362,11 +363,28 @@ static void conclude(struct run *run)
 	verdict->status = verdict_status(verdict);
 }
 
+/* What ended a task that did not succeed may have a cure. */
+static void advise(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	char text[TAIL_BYTES + 1];
+
+	if (verdict->outcome == OUTCOME_FAILED) {
+		hint_add(&verdict->error);
+		return;
+	}
+	if (verdict->outcome == OUTCOME_EXITED && verdict->exit_code == 0)
+		return;
+	tail_text(&run->tail, text);
+	advice_give(run->policy, &run->plan, text, verdict);
+}
+
 static void run_fini(struct run *run)
 {
 	relay_in_fini(&run->in);
 	relay_out_fini(&run->out);
 	relay_out_fini(&run->err);
+	tail_fini(&run->tail);
 	watch_fini(&run->watch);
 	cgroup_remove(&run->cg);
 	plan_fini(&run->plan);
@@ -418,8 +436,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		conclude(&run);
 	}
 	verdict->wall_ms = clock_ms() - run.start_ms;
-	if (verdict->outcome == OUTCOME_FAILED)
-		hint_add(&verdict->error);
+	advise(&run);
 	if (run.plan.result_fd >= 0 &&
 	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
 		log_error(&write_err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -151,6 +152,26 @@ static json_t *error_json(const struct error *error)
 	return object;
 }
 
+/* What the task said, on one side, where no decision rests on it. */
+static json_t *reported_json(const struct traceback *reported)
+{
+	if (reported->type[0] == '\0')
+		return json_pack("{s:n}", "exception");
+	return json_pack("{s:{s:s, s:s, s:s?, s:o?}}", "exception", "type", reported->type, "message",
+			 reported->message, "file", reported->file[0] != '\0' ? reported->file : NULL, "line",
+			 reported->line > 0 ? json_integer((json_int_t)reported->line) : NULL);
+}
+
+/* The advice that a run earned: of a start that failed, its error's. */
+static json_t *hint_json(const struct verdict *verdict)
+{
+	char hint[ERROR_HINT_MAX];
+
+	memcpy(hint, verdict->outcome == OUTCOME_FAILED ? verdict->error.hint : verdict->hint, sizeof(hint));
+	error_sanitize(hint);
+	return hint[0] != '\0' ? json_string(hint) : json_null();
+}
+
 static json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 			    const struct plan *plan)
 {
@@ -183,6 +204,8 @@ static json_t *verdict_json(const struct verdict *verdict, const struct policy *
 					    plan->ids.privileged ? 1 : 0));
 	if (verdict->outcome == OUTCOME_FAILED)
 		(void)json_object_set_new(root, "error", error_json(&verdict->error));
+	(void)json_object_set_new(root, "hint", hint_json(verdict));
+	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
 	return root;
 }
 
@@ -258,6 +281,11 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	if (has_hit(verdict, LIMIT_HIT_PIDS))
 		log_note("limit", "the task was refused processes (--pids %s)",
 			 option_format(policy, OPTION_PIDS, buf, sizeof(buf)));
+	/* Where a limit or a start that failed was told of above, the cure was, too. A log keeps no hints: there they
+	 * would be read as a part of the output. */
+	if (verdict->hint[0] != '\0' && isatty(STDERR_FILENO) == 1 &&
+	    (verdict->outcome == OUTCOME_EXITED || verdict->outcome == OUTCOME_SIGNALED))
+		log_note("hint", "%s", verdict->hint);
 	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
 		    verdict->status, (unsigned long long)verdict->wall_ms, (unsigned long long)verdict->cpu_ms,
 		    text_format_size(verdict->memory_peak_bytes, buf, sizeof(buf)));

@@ -1,6 +1,6 @@
 /*
  * The record of a run: what ended the task, what it used, what held its limits. Facts are filled by the
- * supervisor; nothing in it comes from the task's output.
+ * supervisor; nothing in it comes from the task's output but what stands in `reported`.
  */
 #ifndef CAPSULE_RUN_VERDICT_H
 #define CAPSULE_RUN_VERDICT_H
@@ -9,6 +9,7 @@
 
 #include "policy/layer.h"
 #include "policy/policy.h"
+#include "python/traceback.h"
 #include "run/plan.h"
 
 /* What ended the task. */
@@ -71,6 +72,8 @@ struct verdict {
 	uint32_t layers; /* LAYER_BIT()s in force */
 	enum rung rungs[OPTION_MAX];
 	struct error error; /* OUTCOME_FAILED */
+	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
+	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 
 const char *rung_name(enum rung rung);
@@ -83,7 +86,8 @@ int verdict_status(const struct verdict *verdict);
 ATTR_CHECKED int verdict_write(const struct verdict *verdict, const struct policy *policy,
 			       const struct plan *plan, int fd, struct error *err);
 
-/* Says on standard error what a user must know: a limit that ended the task, output that was cut. */
+/* Says on standard error what a user must know: a limit that ended the task, output that was cut; on a
+ * terminal the hint, too. */
 void verdict_report(const struct verdict *verdict, const struct policy *policy);
 
 #endif

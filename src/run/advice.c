@@ -1,0 +1,426 @@
+/*
+ * The first row that fits gives the hint. Rows without a pattern rest on facts alone and come first. The
+ * others match what the task printed, which is its claim: the last exception, then what caused it; without
+ * a traceback the last lines, newest first. A hint's text is ours. Of the task's words it repeats none but
+ * names of files and modules that run/lookup.h found on the host and lets be named.
+ */
+#include "run/advice.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/option.h"
+#include "run/lookup.h"
+
+#define CAUSES_MAX 4
+#define LINES_MAX 12
+
+/* One thing that the task said. */
+struct claim {
+	const char *type; /* of the exception, without its module; "" for a line of output */
+	const char *message;
+	const char *file; /* of the innermost frame, and its source; "" */
+	const char *code;
+};
+
+struct question {
+	const struct policy *policy;
+	const struct plan *plan;
+	const struct verdict *verdict;
+	const struct claim *claim; /* NULL for rows that rest on facts */
+	char subject[LOOKUP_NAME_MAX]; /* {} in the hint, when the condition sets it */
+};
+
+static bool outcome_is(const struct question *q, enum outcome outcome)
+{
+	return q->verdict->outcome == outcome;
+}
+
+static bool timed_out(struct question *q)
+{
+	return outcome_is(q, OUTCOME_TIMEOUT);
+}
+
+static bool cpu_time_out(struct question *q)
+{
+	return outcome_is(q, OUTCOME_CPU_TIME);
+}
+
+static bool out_of_memory(struct question *q)
+{
+	return outcome_is(q, OUTCOME_OUT_OF_MEMORY);
+}
+
+static bool out_of_inodes(struct question *q)
+{
+	return outcome_is(q, OUTCOME_DISK) && (q->verdict->limits_hit & (1U << LIMIT_HIT_INODES)) != 0;
+}
+
+static bool out_of_disk(struct question *q)
+{
+	return outcome_is(q, OUTCOME_DISK);
+}
+
+static bool file_too_large(struct question *q)
+{
+	return outcome_is(q, OUTCOME_SIGNALED) && q->verdict->signal == SIGXFSZ;
+}
+
+static bool foreign_call(struct question *q)
+{
+	return outcome_is(q, OUTCOME_SIGNALED) && q->verdict->signal == SIGSYS;
+}
+
+static bool as_root(struct question *q)
+{
+	return q->plan->ids.privileged;
+}
+
+static bool is_fresh(struct question *q)
+{
+	return q->policy->files.fresh;
+}
+
+static bool no_stdin(struct question *q)
+{
+	return q->policy->command.no_stdin;
+}
+
+static bool from_environ(struct question *q)
+{
+	return strstr(q->claim->file, "/os.py") != NULL || strcmp(q->claim->file, "<frozen os>") == 0;
+}
+
+static bool in_subprocess(struct question *q)
+{
+	return strstr(q->claim->file, "/subprocess.py") != NULL || strstr(q->claim->code, "os.exec") != NULL ||
+	       strstr(q->claim->code, "exec_func") != NULL;
+}
+
+/* The path in "...: 'PATH'" (Python, and many programs) or "PROGRAM: PATH: No such file". */
+static const char *missing_path(const struct claim *claim, size_t *ret_len)
+{
+	const char *text = strstr(claim->message, "No such file or directory");
+	const char *quote;
+
+	if (text == NULL)
+		return NULL;
+	quote = strchr(text, '\'');
+	if (quote != NULL) {
+		*ret_len = strcspn(quote + 1, "'\\\n");
+		return quote[1 + *ret_len] == '\'' ? quote + 1 : NULL;
+	}
+	if (claim->type[0] != '\0' || text - claim->message < 4 || text[-1] != ' ' || text[-2] != ':')
+		return NULL;
+	text -= 2;
+	quote = text[-1] == '\'' ? text - 1 : text;
+	for (const char *p = quote; p > claim->message; p--) {
+		if (p[-1] != '\'' && p[-1] != ' ')
+			continue;
+		*ret_len = (size_t)(quote - p);
+		return p;
+	}
+	return NULL;
+}
+
+static bool file_is(struct question *q, enum lookup wanted)
+{
+	size_t len = 0;
+	const char *path = missing_path(q->claim, &len);
+
+	return path != NULL && lookup_file(q->policy, q->plan, path, len, q->subject) == wanted;
+}
+
+static bool host_has_file(struct question *q)
+{
+	return file_is(q, LOOKUP_FOUND);
+}
+
+static bool host_may_have_file(struct question *q)
+{
+	return file_is(q, LOOKUP_UNKNOWN);
+}
+
+static bool module_is(struct question *q, enum lookup_module wanted)
+{
+	static const char start[] = "No module named ";
+	const char *name = strstr(q->claim->message, start);
+	size_t len;
+
+	if (name == NULL)
+		return false;
+	name += sizeof(start) - 1;
+	name += *name == '\'' ? 1 : 0;
+	len = strcspn(name, ".'; )\n");
+	return len < 64 && text_is_env_name(name, len) &&
+	       lookup_module(q->policy, q->plan, name, len, q->subject) == wanted;
+}
+
+static bool module_is_beside(struct question *q)
+{
+	return q->plan->python_minor >= 11 && module_is(q, LOOKUP_MODULE_BESIDE);
+}
+
+static bool module_is_beside_old(struct question *q)
+{
+	return module_is(q, LOOKUP_MODULE_BESIDE);
+}
+
+static bool module_is_crowded(struct question *q)
+{
+	return module_is(q, LOOKUP_MODULE_CROWDED);
+}
+
+static bool module_is_in_venv(struct question *q)
+{
+	return module_is(q, LOOKUP_MODULE_VENV);
+}
+
+static bool module_is_in_user_site(struct question *q)
+{
+	return module_is(q, LOOKUP_MODULE_USER_SITE);
+}
+
+static bool used_python(struct question *q)
+{
+	(void)snprintf(q->subject, sizeof(q->subject), "%s", q->plan->exe != NULL ? q->plan->exe : "python3");
+	return q->plan->python_minor != 0;
+}
+
+struct row {
+	const char *type; /* of the exception; NULL: any, and output that is no traceback */
+	const char *text; /* in its message, or in the line; NULL: any */
+	const char *code; /* in the source line of the innermost frame; NULL: any */
+	bool (*when)(struct question *q);
+	const char *hint; /* {} is the subject, {ram} the option --ram and its value */
+};
+
+#define NO_NETWORK                                                                                 \
+	"the task has no network: no name resolves and only its own loopback answers; fetch what it needs " \
+	"before, and show it with --bind"
+#define READ_ONLY                                                                                  \
+	"the task may write to " POLICY_DEFAULT_DIR " only (its HOME and TMPDIR); --bind HOST:GUEST:rw opens " \
+	"another place to it"
+#define TOO_MANY                                                                                   \
+	"{pids} bounds processes and threads together: give it more, or let it start fewer"
+#define NO_MEMORY "{ram} bounds the task's memory: give it more, or let it use less"
+#define NO_PROGRAM                                                                                 \
+	"the task has the programs of /usr and its interpreter's directory; --bind shows another directory, " \
+	"--env PATH=... makes it searched"
+#define NO_NAMESPACES "namespaces are refused: there is no sandbox in the sandbox"
+#define NOT_SHOWN                                                                                  \
+	"the task sees the system, " POLICY_DEFAULT_DIR " and what was named for it, no other file of the " \
+	"host's; --bind shows those that you mean it to have"
+
+static const struct row table[] = {
+    {NULL, NULL, NULL, timed_out, "{timeout} was reached: give it more, or let it do less"},
+    {NULL, NULL, NULL, cpu_time_out, "{cpu-time} was reached: give it more, or let it do less"},
+    {NULL, NULL, NULL, out_of_memory, "{ram} was reached: give it more, or let it use less"},
+    {NULL, NULL, NULL, out_of_inodes, "{inodes} was reached: allow more, or let it make fewer files"},
+    {NULL, NULL, NULL, out_of_disk, "{disk} was reached: give it more, or let it write less"},
+    {NULL, NULL, NULL, file_too_large, "{fsize} bounds each file: give it more (--disk bounds it as well)"},
+    {NULL, NULL, NULL, foreign_call,
+     "a system call of another kind of machine, as a 32-bit program makes, ends the task; run a native one"},
+
+    {NULL, "No module named ", NULL, module_is_beside, "that module lies beside the task: show it with --src {}"},
+    {NULL, "No module named ", NULL, module_is_beside_old,
+     "that module lies beside the task: --src {} shows it, with Python 3.11 or newer (--python)"},
+    {NULL, "No module named ", NULL, module_is_crowded,
+     "that module lies beside the task, among much else: put both into a directory of their own, and show it "
+     "with --src"},
+    {NULL, "No module named ", NULL, module_is_in_venv,
+     "that module is installed in a virtual environment: --python {}/bin/python3"},
+    {NULL, "No module named ", NULL, module_is_in_user_site,
+     "that module is installed for your user alone, which a task does not see: install it in a virtual "
+     "environment, and pass its interpreter with --python"},
+    {NULL, "No module named 'encodings'", NULL, used_python,
+     "{} does not find its own library: pass another interpreter with --python"},
+    {NULL, "No module named ", NULL, used_python,
+     "{}, which ran the task, has no such module: --python chooses another interpreter or a virtual "
+     "environment's, --src shows modules of your own"},
+    {NULL, "cannot open shared object file", NULL, NULL,
+     "a library that lies outside /usr and the interpreter's directory is not shown: --bind shows its "
+     "directory"},
+
+    {"KeyError", NULL, NULL, from_environ,
+     "the task gets none of your environment; --env NAME passes a variable that you mean it to have"},
+    {"EOFError", "EOF when reading a line", NULL, no_stdin, "--no-stdin gives the task empty input"},
+
+    {NULL, "name resolution", NULL, NULL, NO_NETWORK},
+    {NULL, "Name or service not known", NULL, NULL, NO_NETWORK},
+    {NULL, "ould not resolve host", NULL, NULL, NO_NETWORK},
+    {NULL, "getaddrinfo", NULL, NULL, NO_NETWORK},
+    {NULL, "etwork is unreachable", NULL, NULL, NO_NETWORK},
+    {NULL, "No matching distribution found for", NULL, NULL,
+     "the task has no network, so nothing can be installed from inside: install it in a virtual environment, "
+     "and pass its interpreter with --python"},
+    {NULL, "onnection refused", NULL, NULL,
+     "nothing listens there: the task has a loopback of its own, and no server of the host's can be reached"},
+
+    {NULL, "an't start new thread", NULL, NULL, TOO_MANY},
+    {NULL, "unable to start thread", NULL, NULL, TOO_MANY},
+    {NULL, "Resource temporarily unavailable", "fork", NULL, TOO_MANY},
+    {NULL, "fork: ", NULL, NULL, TOO_MANY},
+    {NULL, "annot fork", NULL, NULL, TOO_MANY},
+    {NULL, "pthread_create failed", NULL, NULL, TOO_MANY},
+    {"MemoryError", NULL, NULL, NULL, NO_MEMORY},
+    {"_ArrayMemoryError", NULL, NULL, NULL, NO_MEMORY},
+    {NULL, "annot allocate memory", NULL, NULL, NO_MEMORY},
+    {NULL, "std::bad_alloc", NULL, NULL, NO_MEMORY},
+    {NULL, "oo many open files", NULL, NULL,
+     "{nofile} bounds the open files of each process: give it more, or let it close some"},
+    {NULL, "File too large", NULL, NULL, "{fsize} bounds each file: give it more (--disk bounds it as well)"},
+    {NULL, "ile size limit exceeded", NULL, NULL,
+     "{fsize} bounds each file: give it more (--disk bounds it as well)"},
+    {NULL, "No space left on device", NULL, is_fresh,
+     "{disk} and {inodes} bound the --fresh directory, {ram} all that is in memory: give it more"},
+    {NULL, "No space left on device", NULL, NULL,
+     "{ram} bounds /dev/shm and all else that the task has in memory; or the host's own disk is full"},
+
+    {NULL, "ead-only file system", NULL, NULL, READ_ONLY},
+    {NULL, "readonly database", NULL, NULL, READ_ONLY},
+    {NULL, "no new privileges", NULL, NULL,
+     "no program gains privileges in the sandbox (sudo, su, ping): run the task without it"},
+    {NULL, "peration not permitted", "socket", NULL,
+     "raw, packet and other special sockets are refused: TCP, UDP and UNIX sockets are there, inside the "
+     "sandbox"},
+    {NULL, "nvalid argument", "chown", NULL,
+     "the sandbox has one user and one group, 1000: a file can't be given to another"},
+    {NULL, "nvalid argument", "os.set", NULL,
+     "the sandbox has one user and one group, 1000: there is no other to become"},
+    {NULL, "peration not permitted", "chmod", NULL, "set-user-id and set-group-id bits are refused"},
+    {NULL, "peration not permitted", "mknod", NULL, "device nodes and set-id bits are refused"},
+    {NULL, "peration not permitted", "mount", NULL,
+     "mounts and namespaces are refused: --bind and --fresh make the view before the start"},
+    {NULL, "peration not permitted", "unshare", NULL, NO_NAMESPACES},
+    {NULL, "unshare failed", NULL, NULL, NO_NAMESPACES},
+    {NULL, "reating new namespace failed", NULL, NULL, NO_NAMESPACES},
+    {NULL, "ptrace", NULL, NULL, "debuggers and tracers of other processes are refused"},
+    {NULL, "peration not permitted", NULL, NULL,
+     "the sandbox refuses what leads out of it or changes the machine (mounts, namespaces, raw sockets, "
+     "tracing, priorities, set-id bits), and no option allows that"},
+    {NULL, "unction not implemented", NULL, NULL,
+     "the sandbox does not have that system call (io_uring, aio and the like); most programs can do without"},
+    {NULL, "ermission denied", NULL, as_root,
+     "the task may write to " POLICY_DEFAULT_DIR " only, and has a user of its own on the host: what --bind "
+     "shows must be open to others"},
+    {NULL, "ermission denied", NULL, NULL, READ_ONLY},
+
+    {"FileNotFoundError", NULL, NULL, in_subprocess, NO_PROGRAM},
+    {NULL, "ommand not found", NULL, NULL, NO_PROGRAM},
+    {NULL, ": not found", NULL, NULL, NO_PROGRAM},
+    {NULL, "No such file or directory", NULL, host_has_file,
+     "{} is on the host and not shown to the task: --bind {} shows it, at that path"},
+    {NULL, "No such file or directory", NULL, host_may_have_file, NOT_SHOWN},
+    {"Error", "unsupported locale setting", NULL, NULL,
+     "the locales are those that this host has in /usr/lib/locale; C.UTF-8 is always there"},
+};
+
+static bool has(const char *text, const char *pattern)
+{
+	return pattern == NULL || strstr(text, pattern) != NULL;
+}
+
+static bool fits(const struct row *row, struct question *q)
+{
+	const struct claim *claim = q->claim;
+	bool is_fact = row->type == NULL && row->text == NULL;
+
+	if (is_fact != (claim == NULL))
+		return false;
+	if (claim != NULL &&
+	    ((row->type != NULL && strcmp(row->type, claim->type) != 0) || !has(claim->message, row->text) ||
+	     !has(claim->code, row->code)))
+		return false;
+	q->subject[0] = '\0';
+	return row->when == NULL || row->when(q);
+}
+
+/* Puts the subject and the options' values in. */
+static void render(const struct question *q, const char *text, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	while (*text != '\0' && used + 1 < size) {
+		size_t len = strcspn(text, "}");
+		enum option_id id;
+		char value[32];
+		int n;
+
+		if (*text != '{') {
+			len = strcspn(text, "{");
+			used += text_copy(ret + used, size - used, text, len);
+			text += len;
+			continue;
+		}
+		id = option_find(text + 1, len - 1);
+		if (id == OPTION_MAX)
+			n = snprintf(ret + used, size - used, "%s", q->subject);
+		else
+			n = snprintf(ret + used, size - used, "--%s %s", option_table[id].name,
+				     option_format(q->policy, id, value, sizeof(value)));
+		used += n < 0 ? 0 : (size_t)n < size - used ? (size_t)n : size - used - 1;
+		text += len + 1;
+	}
+	ret[used] = '\0';
+}
+
+static bool answer(struct question *q, const struct claim *claim, char *ret, size_t size)
+{
+	q->claim = claim;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (!fits(&table[i], q))
+			continue;
+		render(q, table[i].hint, ret, size);
+		return true;
+	}
+	return false;
+}
+
+static bool answer_exception(struct question *q, const struct traceback *from, char *ret, size_t size)
+{
+	const char *dot = strrchr(from->type, '.');
+	const struct claim claim = {dot == NULL ? from->type : dot + 1, from->message, from->file, from->code};
+
+	return answer(q, &claim, ret, size);
+}
+
+/* The last lines, newest first. */
+static bool answer_lines(struct question *q, const char *text, char *ret, size_t size)
+{
+	size_t end = strlen(text);
+
+	for (unsigned int i = 0; i < LINES_MAX && end > 0; i++) {
+		size_t start = end;
+		char line[512];
+		const struct claim claim = {"", line, "", ""};
+
+		while (start > 0 && text[start - 1] != '\n')
+			start--;
+		(void)text_copy(line, sizeof(line), text + start, end - start);
+		if (answer(q, &claim, ret, size))
+			return true;
+		end = start > 0 ? start - 1 : 0;
+	}
+	return false;
+}
+
+void advice_give(const struct policy *policy, const struct plan *plan, const char *text, struct verdict *verdict)
+{
+	struct question q = {.policy = policy, .plan = plan, .verdict = verdict};
+	struct traceback said[CAUSES_MAX];
+	size_t count;
+
+	count = traceback_parse(text, said, CAUSES_MAX);
+	if (count > 0)
+		verdict->reported = said[0];
+	if (answer(&q, NULL, verdict->hint, sizeof(verdict->hint)))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (answer_exception(&q, &said[i], verdict->hint, sizeof(verdict->hint)))
+			return;
+	/* A child that failed has said why before the exception that tells of it. */
+	if (count == 0 || strstr(said[0].type, "CalledProcessError") != NULL)
+		(void)answer_lines(&q, text, verdict->hint, sizeof(verdict->hint));
+}
