@@ -17,8 +17,9 @@ struct tail {
 void tail_add(struct tail *tail, const void *bytes, size_t len);
 
 /*
- * Writes what is kept as text: whole lines from the first one that is complete, CR LF and CR as ends of
- * lines, escape sequences left out, other control characters but tabs and what is not UTF-8 as '?'.
+ * Writes what is kept as text: whole lines from the first one that is complete, CR LF and CR as
+ * ends of lines, escape sequences left out, other control characters but tabs and what is not UTF-8
+ * as '?'.
  */
 void tail_text(const struct tail *tail, char buf[TAIL_BYTES + 1]);
 

@@ -1,8 +1,8 @@
 /*
- * One pass over the lines. A block begins with its header, frames follow indented, the first line that
- * looks like "Type: message" ends them, and what comes after belongs to the message until something
- * begins that can't: a header, the sentence between chained exceptions, a line that announces another
- * report. No allocation, no state beyond struct parser, whatever the text holds.
+ * One pass over the lines. A block begins with its header, frames follow indented, the first line
+ * that looks like "Type: message" ends them, and what comes after belongs to the message until
+ * something begins that can't: a header, the sentence between chained exceptions, a line that
+ * announces another report. No allocation, no state beyond struct parser, whatever the text holds.
  */
 #include "python/traceback.h"
 
@@ -24,14 +24,14 @@ enum rank { RANK_IGNORED, RANK_SIDE, RANK_MAIN };
 
 struct parser {
 	enum place place;
-	enum rank rank;	      /* of the block at hand */
-	enum rank next_rank;  /* of a block that begins at the next line */
-	bool chained;	      /* the sentence between chained exceptions was the last line */
-	bool in_group;	      /* lines have the margin of an exception group */
-	bool nested;	      /* inside the group: one of its exceptions */
-	bool kept;	      /* the last block that ended is ret[0] */
-	bool is_cut;	      /* nothing but frames so far: the text begins inside of a block */
-	struct traceback now; /* the block at hand */
+	enum rank rank;		/* of the block at hand */
+	enum rank next_rank;	/* of a block that begins at the next line */
+	bool chained;		/* the sentence between chained exceptions was the last line */
+	bool in_group;		/* lines have the margin of an exception group */
+	bool nested;		/* inside the group: one of its exceptions */
+	bool kept;		/* the last block that ended is ret[0] */
+	bool is_cut;		/* nothing but frames so far: the text begins inside of a block */
+	struct traceback now;	/* the block at hand */
 	struct traceback *open; /* whose message goes on, or NULL */
 	struct traceback *ret;
 	size_t max;
@@ -70,9 +70,12 @@ static bool announces(struct line line, enum rank *ret)
 		const char *end;
 		enum rank rank;
 	} table[] = {
-	    {"Exception ignored ", "", RANK_IGNORED},	{"Exception in thread ", ":", RANK_SIDE},
-	    {"Process ", ":", RANK_SIDE},		{"Error in atexit", ":", RANK_SIDE},
-	    {"--- Logging error ---", "", RANK_SIDE},	{"future: <", "", RANK_SIDE},
+	    {"Exception ignored ", "", RANK_IGNORED},
+	    {"Exception in thread ", ":", RANK_SIDE},
+	    {"Process ", ":", RANK_SIDE},
+	    {"Error in atexit", ":", RANK_SIDE},
+	    {"--- Logging error ---", "", RANK_SIDE},
+	    {"future: <", "", RANK_SIDE},
 	    {"handle: <", "", RANK_SIDE},
 	};
 
@@ -118,7 +121,8 @@ static bool parse_frame(struct line line, struct traceback *ret, bool *ret_is_sy
 	n = at + sizeof(middle) - 1;
 	if (at == 0 || n >= name.len)
 		return false;
-	for (size_t digits = 0; n < name.len && name.at[n] >= '0' && name.at[n] <= '9'; digits++, n++) {
+	for (size_t digits = 0; n < name.len && name.at[n] >= '0' && name.at[n] <= '9';
+	     digits++, n++) {
 		if (digits == 9)
 			return false;
 		number = number * 10 + (unsigned long)(name.at[n] - '0');
@@ -134,7 +138,8 @@ static bool parse_frame(struct line line, struct traceback *ret, bool *ret_is_sy
 
 static bool is_type_char(char c, bool first)
 {
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80)
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	    (unsigned char)c >= 0x80)
 		return true;
 	return !first && ((c >= '0' && c <= '9') || c == '.' || c == '<' || c == '>');
 }
@@ -152,7 +157,8 @@ static bool parse_exception(struct line line, struct traceback *ret)
 	(void)text_copy(ret->type, sizeof(ret->type), line.at, n);
 	ret->message[0] = '\0';
 	if (n + 2 < line.len)
-		(void)text_copy(ret->message, sizeof(ret->message), line.at + n + 2, line.len - n - 2);
+		(void)text_copy(ret->message, sizeof(ret->message), line.at + n + 2,
+				line.len - n - 2);
 	return true;
 }
 
@@ -215,7 +221,8 @@ static bool enter_group(struct parser *p, struct line *line)
 		return true;
 	while (margin < line->len && line->at[margin] == ' ')
 		margin++;
-	if (margin < 2 || margin >= line->len || (line->at[margin] != '|' && line->at[margin] != '+')) {
+	if (margin < 2 || margin >= line->len ||
+	    (line->at[margin] != '|' && line->at[margin] != '+')) {
 		p->in_group = p->nested = false;
 		p->place = PLACE_OUTSIDE;
 		p->open = NULL;
@@ -260,9 +267,11 @@ static void take_line(struct parser *p, struct line line)
 	if (p->place != PLACE_FRAMES) {
 		struct traceback frame;
 
-		/* A syntax error in the script itself has no header, nor has what was cut at its beginning. */
+		/* A syntax error in the script itself has no header, nor has what was cut at its
+		 * beginning. */
 		if (!parse_frame(line, &frame, &is_syntax) || (!is_syntax && !p->is_cut)) {
-			if (p->place == PLACE_MESSAGE && !is_chain_sentence(line) && !announces(line, &rank)) {
+			if (p->place == PLACE_MESSAGE && !is_chain_sentence(line) &&
+			    !announces(line, &rank)) {
 				if (p->open != NULL)
 					append(p->open, line);
 			} else {
@@ -276,7 +285,8 @@ static void take_line(struct parser *p, struct line line)
 		return;
 	if (line.len == 0 || line.at[0] == ' ') {
 		if (starts(line, "    ") && p->now.file[0] != '\0' && p->now.code[0] == '\0')
-			(void)text_copy(p->now.code, sizeof(p->now.code), line.at + 4, line.len - 4);
+			(void)text_copy(p->now.code, sizeof(p->now.code), line.at + 4,
+					line.len - 4);
 		return;
 	}
 	if (parse_exception(line, &p->now))

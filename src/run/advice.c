@@ -1,8 +1,9 @@
 /*
- * The first row that fits gives the hint. Rows without a pattern rest on facts alone and come first. The
- * others match what the task printed, which is its claim: the last exception, then what caused it; without
- * a traceback the last lines, newest first. A hint's text is ours. Of the task's words it repeats none but
- * names of files and modules that run/lookup.h found on the host and lets be named.
+ * The first row that fits gives the hint. Rows without a pattern rest on facts alone and come
+ * first. The others match what the task printed, which is its claim: the last exception, then what
+ * caused it; without a traceback the last lines, newest first. A hint's text is ours. Of the task's
+ * words it repeats none but names of files and modules that run/lookup.h found on the host and lets
+ * be named.
  */
 #include "run/advice.h"
 
@@ -14,7 +15,7 @@
 #include "run/lookup.h"
 
 #define CAUSES_MAX 4
-#define LINES_MAX 12
+#define LINES_MAX  12
 
 /* One thing that the task said. */
 struct claim {
@@ -28,7 +29,7 @@ struct question {
 	const struct policy *policy;
 	const struct plan *plan;
 	const struct verdict *verdict;
-	const struct claim *claim; /* NULL for rows that rest on facts */
+	const struct claim *claim;     /* NULL for rows that rest on facts */
 	char subject[LOOKUP_NAME_MAX]; /* {} in the hint, when the condition sets it */
 };
 
@@ -54,7 +55,8 @@ static bool out_of_memory(struct question *q)
 
 static bool out_of_inodes(struct question *q)
 {
-	return outcome_is(q, OUTCOME_DISK) && (q->verdict->limits_hit & (1U << LIMIT_HIT_INODES)) != 0;
+	return outcome_is(q, OUTCOME_DISK) &&
+	       (q->verdict->limits_hit & (1U << LIMIT_HIT_INODES)) != 0;
 }
 
 static bool out_of_disk(struct question *q)
@@ -89,12 +91,14 @@ static bool no_stdin(struct question *q)
 
 static bool from_environ(struct question *q)
 {
-	return strstr(q->claim->file, "/os.py") != NULL || strcmp(q->claim->file, "<frozen os>") == 0;
+	return strstr(q->claim->file, "/os.py") != NULL ||
+	       strcmp(q->claim->file, "<frozen os>") == 0;
 }
 
 static bool in_subprocess(struct question *q)
 {
-	return strstr(q->claim->file, "/subprocess.py") != NULL || strstr(q->claim->code, "os.exec") != NULL ||
+	return strstr(q->claim->file, "/subprocess.py") != NULL ||
+	       strstr(q->claim->code, "os.exec") != NULL ||
 	       strstr(q->claim->code, "exec_func") != NULL;
 }
 
@@ -111,7 +115,8 @@ static const char *missing_path(const struct claim *claim, size_t *ret_len)
 		*ret_len = strcspn(quote + 1, "'\\\n");
 		return quote[1 + *ret_len] == '\'' ? quote + 1 : NULL;
 	}
-	if (claim->type[0] != '\0' || text - claim->message < 4 || text[-1] != ' ' || text[-2] != ':')
+	if (claim->type[0] != '\0' || text - claim->message < 4 || text[-1] != ' ' ||
+	    text[-2] != ':')
 		return NULL;
 	text -= 2;
 	quote = text[-1] == '\'' ? text - 1 : text;
@@ -129,7 +134,7 @@ static bool file_is(struct question *q, enum lookup wanted)
 	size_t len = 0;
 	const char *path = missing_path(q->claim, &len);
 
-	return path != NULL && lookup_file(q->policy, q->plan, path, len, q->subject) == wanted;
+	return path != NULL && len > 0 && lookup_file(q->policy, q->plan, path, len, q->subject) == wanted;
 }
 
 static bool host_has_file(struct question *q)
@@ -146,13 +151,15 @@ static bool module_is(struct question *q, enum lookup_module wanted)
 {
 	static const char start[] = "No module named ";
 	const char *name = strstr(q->claim->message, start);
+	bool is_quoted;
 	size_t len;
 
 	if (name == NULL)
 		return false;
 	name += sizeof(start) - 1;
-	name += *name == '\'' ? 1 : 0;
-	len = strcspn(name, ".'; )\n");
+	is_quoted = *name == '\'';
+	name += is_quoted ? 1 : 0;
+	len = strcspn(name, is_quoted ? ".'" : ".)\n");
 	return len < 64 && text_is_env_name(name, len) &&
 	       lookup_module(q->policy, q->plan, name, len, q->subject) == wanted;
 }
@@ -184,154 +191,150 @@ static bool module_is_in_user_site(struct question *q)
 
 static bool used_python(struct question *q)
 {
-	(void)snprintf(q->subject, sizeof(q->subject), "%s", q->plan->exe != NULL ? q->plan->exe : "python3");
+	(void)snprintf(q->subject, sizeof(q->subject), "%s",
+		       q->plan->exe != NULL ? q->plan->exe : "python3");
 	return q->plan->python_minor != 0;
 }
 
 struct row {
-	const char *type; /* of the exception; NULL: any, and output that is no traceback */
-	const char *text; /* in its message, or in the line; NULL: any */
+	bool (*when)(struct question *q); /* NULL: always */
+	const char *type;		  /* of the exception; NULL: any, and a line of output */
+	const char *text[6];		  /* one of these is in its message; none: any message */
 	const char *code; /* in the source line of the innermost frame; NULL: any */
-	bool (*when)(struct question *q);
 	const char *hint; /* {} is the subject, {ram} the option --ram and its value */
 };
 
-#define NO_NETWORK                                                                                 \
-	"the task has no network: no name resolves and only its own loopback answers; fetch what it needs " \
-	"before, and show it with --bind"
 #define READ_ONLY                                                                                  \
-	"the task may write to " POLICY_DEFAULT_DIR " only (its HOME and TMPDIR); --bind HOST:GUEST:rw opens " \
-	"another place to it"
-#define TOO_MANY                                                                                   \
-	"{pids} bounds processes and threads together: give it more, or let it start fewer"
-#define NO_MEMORY "{ram} bounds the task's memory: give it more, or let it use less"
+	"a task writes to " POLICY_DEFAULT_DIR " (its HOME and TMPDIR) only; --bind HOST:GUEST:rw "     \
+	"opens another place to it"
 #define NO_PROGRAM                                                                                 \
-	"the task has the programs of /usr and its interpreter's directory; --bind shows another directory, " \
+	"a task has the programs of /usr and of its interpreter; --bind shows another directory, "     \
 	"--env PATH=... makes it searched"
-#define NO_NAMESPACES "namespaces are refused: there is no sandbox in the sandbox"
-#define NOT_SHOWN                                                                                  \
-	"the task sees the system, " POLICY_DEFAULT_DIR " and what was named for it, no other file of the " \
-	"host's; --bind shows those that you mean it to have"
+#define TOO_MANY       "{pids} bounds processes and threads together: give it more, or let it start fewer"
+#define NO_MEMORY      "{ram} bounds the task's memory: give it more, or let it use less"
+#define NO_NAMESPACES  "namespaces are refused: there is no sandbox in the sandbox"
+#define FILE_TOO_LARGE "{fsize} bounds each file: give it more (--disk bounds it as well)"
 
 static const struct row table[] = {
-    {NULL, NULL, NULL, timed_out, "{timeout} was reached: give it more, or let it do less"},
-    {NULL, NULL, NULL, cpu_time_out, "{cpu-time} was reached: give it more, or let it do less"},
-    {NULL, NULL, NULL, out_of_memory, "{ram} was reached: give it more, or let it use less"},
-    {NULL, NULL, NULL, out_of_inodes, "{inodes} was reached: allow more, or let it make fewer files"},
-    {NULL, NULL, NULL, out_of_disk, "{disk} was reached: give it more, or let it write less"},
-    {NULL, NULL, NULL, file_too_large, "{fsize} bounds each file: give it more (--disk bounds it as well)"},
-    {NULL, NULL, NULL, foreign_call,
-     "a system call of another kind of machine, as a 32-bit program makes, ends the task; run a native one"},
+    {timed_out, .hint = "{timeout} was reached: give it more, or let it do less"},
+    {cpu_time_out, .hint = "{cpu-time} was reached: give it more, or let it do less"},
+    {out_of_memory, .hint = "{ram} was reached: give it more, or let it use less"},
+    {out_of_inodes, .hint = "{inodes} was reached: allow more, or let it make fewer files"},
+    {out_of_disk, .hint = "{disk} was reached: give it more, or let it write less"},
+    {file_too_large, .hint = FILE_TOO_LARGE},
+    {foreign_call, .hint = "a system call of another machine's kind, as a 32-bit program makes, ends "
+			   "the task: run a native one"},
 
-    {NULL, "No module named ", NULL, module_is_beside, "that module lies beside the task: show it with --src {}"},
-    {NULL, "No module named ", NULL, module_is_beside_old,
-     "that module lies beside the task: --src {} shows it, with Python 3.11 or newer (--python)"},
-    {NULL, "No module named ", NULL, module_is_crowded,
-     "that module lies beside the task, among much else: put both into a directory of their own, and show it "
-     "with --src"},
-    {NULL, "No module named ", NULL, module_is_in_venv,
-     "that module is installed in a virtual environment: --python {}/bin/python3"},
-    {NULL, "No module named ", NULL, module_is_in_user_site,
-     "that module is installed for your user alone, which a task does not see: install it in a virtual "
-     "environment, and pass its interpreter with --python"},
-    {NULL, "No module named 'encodings'", NULL, used_python,
-     "{} does not find its own library: pass another interpreter with --python"},
-    {NULL, "No module named ", NULL, used_python,
-     "{}, which ran the task, has no such module: --python chooses another interpreter or a virtual "
-     "environment's, --src shows modules of your own"},
-    {NULL, "cannot open shared object file", NULL, NULL,
-     "a library that lies outside /usr and the interpreter's directory is not shown: --bind shows its "
-     "directory"},
+    {module_is_beside, .text = {"No module named "},
+     .hint = "that module lies beside the task: show it with --src {}"},
+    {module_is_beside_old, .text = {"No module named "},
+     .hint = "that module lies beside the task: --src {} shows it, with Python 3.11 or newer (--python)"},
+    {module_is_crowded, .text = {"No module named "},
+     .hint = "that module lies beside the task, among much else: put both into a directory of their own "
+	     "and show it with --src"},
+    {module_is_in_venv, .text = {"No module named "},
+     .hint = "that module is installed in a virtual environment: --python {}/bin/python3"},
+    {module_is_in_user_site, .text = {"No module named "},
+     .hint = "that module is installed for your user alone, which a task does not see: install it in a "
+	     "virtual environment, and pass its interpreter with --python"},
+    {used_python, .text = {"No module named 'encodings'"},
+     .hint = "{} does not find its own library: pass another interpreter with --python"},
+    {used_python, .text = {"No module named "},
+     .hint = "{}, which ran the task, has no such module: --python chooses another interpreter or a "
+	     "virtual environment's, --src shows modules of your own"},
+    {.text = {"cannot open shared object file"},
+     .hint = "a library outside /usr and the interpreter's directory is not shown: --bind shows its "
+	     "directory"},
 
-    {"KeyError", NULL, NULL, from_environ,
-     "the task gets none of your environment; --env NAME passes a variable that you mean it to have"},
-    {"EOFError", "EOF when reading a line", NULL, no_stdin, "--no-stdin gives the task empty input"},
+    {from_environ, .type = "KeyError",
+     .hint = "a task gets none of your environment; --env NAME passes a variable that you mean it to have"},
+    {no_stdin, .type = "EOFError", .text = {"EOF when reading a line"},
+     .hint = "--no-stdin gives a task empty input: leave it out to pass yours"},
 
-    {NULL, "name resolution", NULL, NULL, NO_NETWORK},
-    {NULL, "Name or service not known", NULL, NULL, NO_NETWORK},
-    {NULL, "ould not resolve host", NULL, NULL, NO_NETWORK},
-    {NULL, "getaddrinfo", NULL, NULL, NO_NETWORK},
-    {NULL, "etwork is unreachable", NULL, NULL, NO_NETWORK},
-    {NULL, "No matching distribution found for", NULL, NULL,
-     "the task has no network, so nothing can be installed from inside: install it in a virtual environment, "
-     "and pass its interpreter with --python"},
-    {NULL, "onnection refused", NULL, NULL,
-     "nothing listens there: the task has a loopback of its own, and no server of the host's can be reached"},
+    {.text = {"name resolution", "Name or service not known", "ould not resolve host", "getaddrinfo",
+	      "etwork is unreachable"},
+     .hint = "a task has no network: no name resolves, only its own loopback answers; fetch what it needs "
+	     "before, and show it with --bind"},
+    {.text = {"No matching distribution found for"},
+     .hint = "a task has no network and installs nothing: install it in a virtual environment, and pass its "
+	     "interpreter with --python"},
+    {.text = {"onnection refused"},
+     .hint = "nothing listens there: a task has a loopback of its own and reaches no server of the host's"},
 
-    {NULL, "an't start new thread", NULL, NULL, TOO_MANY},
-    {NULL, "unable to start thread", NULL, NULL, TOO_MANY},
-    {NULL, "Resource temporarily unavailable", "fork", NULL, TOO_MANY},
-    {NULL, "fork: ", NULL, NULL, TOO_MANY},
-    {NULL, "annot fork", NULL, NULL, TOO_MANY},
-    {NULL, "pthread_create failed", NULL, NULL, TOO_MANY},
-    {"MemoryError", NULL, NULL, NULL, NO_MEMORY},
-    {"_ArrayMemoryError", NULL, NULL, NULL, NO_MEMORY},
-    {NULL, "annot allocate memory", NULL, NULL, NO_MEMORY},
-    {NULL, "std::bad_alloc", NULL, NULL, NO_MEMORY},
-    {NULL, "oo many open files", NULL, NULL,
-     "{nofile} bounds the open files of each process: give it more, or let it close some"},
-    {NULL, "File too large", NULL, NULL, "{fsize} bounds each file: give it more (--disk bounds it as well)"},
-    {NULL, "ile size limit exceeded", NULL, NULL,
-     "{fsize} bounds each file: give it more (--disk bounds it as well)"},
-    {NULL, "No space left on device", NULL, is_fresh,
-     "{disk} and {inodes} bound the --fresh directory, {ram} all that is in memory: give it more"},
-    {NULL, "No space left on device", NULL, NULL,
-     "{ram} bounds /dev/shm and all else that the task has in memory; or the host's own disk is full"},
+    {.text = {"an't start new thread", "unable to start thread", "fork: ", "annot fork",
+	      "pthread_create failed"},
+     .hint = TOO_MANY},
+    {.text = {"Resource temporarily unavailable"}, .code = "fork", .hint = TOO_MANY},
+    {.type = "MemoryError", .hint = NO_MEMORY},
+    {.type = "_ArrayMemoryError", .hint = NO_MEMORY},
+    {.text = {"annot allocate memory", "std::bad_alloc"}, .hint = NO_MEMORY},
+    {.text = {"oo many open files"},
+     .hint = "{nofile} bounds the open files of each process: give it more, or let it close some"},
+    {.text = {"File too large", "ile size limit exceeded"}, .hint = FILE_TOO_LARGE},
+    {is_fresh, .text = {"No space left on device"},
+     .hint = "{disk} and {inodes} bound the --fresh directory, {ram} all that is in memory: give it more"},
+    {.text = {"No space left on device"},
+     .hint = "{ram} bounds /dev/shm and all else that a task has in memory; or the host's own disk is full"},
 
-    {NULL, "ead-only file system", NULL, NULL, READ_ONLY},
-    {NULL, "readonly database", NULL, NULL, READ_ONLY},
-    {NULL, "no new privileges", NULL, NULL,
-     "no program gains privileges in the sandbox (sudo, su, ping): run the task without it"},
-    {NULL, "peration not permitted", "socket", NULL,
-     "raw, packet and other special sockets are refused: TCP, UDP and UNIX sockets are there, inside the "
-     "sandbox"},
-    {NULL, "nvalid argument", "chown", NULL,
-     "the sandbox has one user and one group, 1000: a file can't be given to another"},
-    {NULL, "nvalid argument", "os.set", NULL,
-     "the sandbox has one user and one group, 1000: there is no other to become"},
-    {NULL, "peration not permitted", "chmod", NULL, "set-user-id and set-group-id bits are refused"},
-    {NULL, "peration not permitted", "mknod", NULL, "device nodes and set-id bits are refused"},
-    {NULL, "peration not permitted", "mount", NULL,
-     "mounts and namespaces are refused: --bind and --fresh make the view before the start"},
-    {NULL, "peration not permitted", "unshare", NULL, NO_NAMESPACES},
-    {NULL, "unshare failed", NULL, NULL, NO_NAMESPACES},
-    {NULL, "reating new namespace failed", NULL, NULL, NO_NAMESPACES},
-    {NULL, "ptrace", NULL, NULL, "debuggers and tracers of other processes are refused"},
-    {NULL, "peration not permitted", NULL, NULL,
-     "the sandbox refuses what leads out of it or changes the machine (mounts, namespaces, raw sockets, "
-     "tracing, priorities, set-id bits), and no option allows that"},
-    {NULL, "unction not implemented", NULL, NULL,
-     "the sandbox does not have that system call (io_uring, aio and the like); most programs can do without"},
-    {NULL, "ermission denied", NULL, as_root,
-     "the task may write to " POLICY_DEFAULT_DIR " only, and has a user of its own on the host: what --bind "
-     "shows must be open to others"},
-    {NULL, "ermission denied", NULL, NULL, READ_ONLY},
+    {.text = {"ead-only file system", "readonly database"}, .hint = READ_ONLY},
+    {.text = {"no new privileges"},
+     .hint = "no program gains privileges in the sandbox (sudo, su, ping): run the task without it"},
+    {.text = {"peration not permitted"}, .code = "socket",
+     .hint = "raw, packet and other special sockets are refused: TCP, UDP and UNIX sockets are there, inside "
+	     "the sandbox"},
+    {.text = {"nvalid argument"}, .code = "chown",
+     .hint = "the sandbox has one user and one group, 1000: a file can't be given to another"},
+    {.text = {"nvalid argument"}, .code = "os.set",
+     .hint = "the sandbox has one user and one group, 1000: there is no other to become"},
+    {.text = {"peration not permitted"}, .code = "chmod",
+     .hint = "set-user-id and set-group-id bits are refused"},
+    {.text = {"peration not permitted"}, .code = "mknod",
+     .hint = "device nodes and set-id bits are refused"},
+    {.text = {"peration not permitted"}, .code = "mount",
+     .hint = "mounts are refused: --bind and --fresh make the view before the start"},
+    {.text = {"peration not permitted"}, .code = "unshare", .hint = NO_NAMESPACES},
+    {.text = {"unshare failed", "reating new namespace failed"}, .hint = NO_NAMESPACES},
+    {.text = {"ptrace"}, .hint = "debuggers and tracers of other processes are refused"},
+    {.text = {"peration not permitted"},
+     .hint = "the sandbox refuses what leads out of it or changes the machine (mounts, namespaces, raw "
+	     "sockets, tracing, priorities, set-id bits), and no option allows that"},
+    {.text = {"unction not implemented"},
+     .hint = "the sandbox does not have that system call (io_uring, aio and the like); most programs can do "
+	     "without"},
+    {as_root, .text = {"ermission denied"},
+     .hint = "a task writes to " POLICY_DEFAULT_DIR " only, and root's has a user of its own on the host: "
+	     "what --bind shows must be open to others"},
+    {.text = {"ermission denied"}, .hint = READ_ONLY},
 
-    {"FileNotFoundError", NULL, NULL, in_subprocess, NO_PROGRAM},
-    {NULL, "ommand not found", NULL, NULL, NO_PROGRAM},
-    {NULL, ": not found", NULL, NULL, NO_PROGRAM},
-    {NULL, "No such file or directory", NULL, host_has_file,
-     "{} is on the host and not shown to the task: --bind {} shows it, at that path"},
-    {NULL, "No such file or directory", NULL, host_may_have_file, NOT_SHOWN},
-    {"Error", "unsupported locale setting", NULL, NULL,
-     "the locales are those that this host has in /usr/lib/locale; C.UTF-8 is always there"},
+    {in_subprocess, .type = "FileNotFoundError", .hint = NO_PROGRAM},
+    {.text = {"ommand not found", ": not found"}, .hint = NO_PROGRAM},
+    {host_has_file, .text = {"No such file or directory"},
+     .hint = "{} is on the host and not shown to the task: --bind {} shows it, at that path"},
+    {host_may_have_file, .text = {"No such file or directory"},
+     .hint = "a task sees the system, " POLICY_DEFAULT_DIR " and what was named for it, no other file of the "
+	     "host's; --bind shows those that you mean it to have"},
+    {.type = "Error", .text = {"unsupported locale setting"},
+     .hint = "the locales are those that this host has in /usr/lib/locale; C.UTF-8 is always there"},
 };
 
-static bool has(const char *text, const char *pattern)
+static bool has_one(const char *message, const char *const text[], size_t count)
 {
-	return pattern == NULL || strstr(text, pattern) != NULL;
+	for (size_t i = 0; i < count && text[i] != NULL; i++)
+		if (strstr(message, text[i]) != NULL)
+			return true;
+	return text[0] == NULL;
 }
 
 static bool fits(const struct row *row, struct question *q)
 {
 	const struct claim *claim = q->claim;
-	bool is_fact = row->type == NULL && row->text == NULL;
+	bool is_fact = row->type == NULL && row->text[0] == NULL;
 
 	if (is_fact != (claim == NULL))
 		return false;
-	if (claim != NULL &&
-	    ((row->type != NULL && strcmp(row->type, claim->type) != 0) || !has(claim->message, row->text) ||
-	     !has(claim->code, row->code)))
+	if (claim != NULL && ((row->type != NULL && strcmp(row->type, claim->type) != 0) ||
+			      (row->code != NULL && strstr(claim->code, row->code) == NULL) ||
+			      !has_one(claim->message, row->text, ARRAY_SIZE(row->text))))
 		return false;
 	q->subject[0] = '\0';
 	return row->when == NULL || row->when(q);
@@ -378,10 +381,12 @@ static bool answer(struct question *q, const struct claim *claim, char *ret, siz
 	return false;
 }
 
-static bool answer_exception(struct question *q, const struct traceback *from, char *ret, size_t size)
+static bool answer_exception(struct question *q, const struct traceback *from, char *ret,
+			     size_t size)
 {
 	const char *dot = strrchr(from->type, '.');
-	const struct claim claim = {dot == NULL ? from->type : dot + 1, from->message, from->file, from->code};
+	const struct claim claim = {dot == NULL ? from->type : dot + 1, from->message, from->file,
+				    from->code};
 
 	return answer(q, &claim, ret, size);
 }
@@ -406,7 +411,8 @@ static bool answer_lines(struct question *q, const char *text, char *ret, size_t
 	return false;
 }
 
-void advice_give(const struct policy *policy, const struct plan *plan, const char *text, struct verdict *verdict)
+void advice_give(const struct policy *policy, const struct plan *plan, const char *text,
+		 struct verdict *verdict)
 {
 	struct question q = {.policy = policy, .plan = plan, .verdict = verdict};
 	struct traceback said[CAUSES_MAX];

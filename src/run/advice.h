@@ -5,9 +5,11 @@
 #include "run/verdict.h"
 
 /*
- * Fills verdict->reported and verdict->hint for a task that has ended without success, from the facts in
- * the verdict and from the last of what it wrote to standard error, text (as tail_text() makes it). Looks at a few of the caller's files (see run/lookup.h), reads none.
+ * Fills verdict->reported and verdict->hint for a task that has ended without success, from the
+ * facts in the verdict and from the last of what it wrote to standard error, text (as tail_text()
+ * makes it). Looks at a few of the caller's files (see run/lookup.h), reads none.
  */
-void advice_give(const struct policy *policy, const struct plan *plan, const char *text, struct verdict *verdict);
+void advice_give(const struct policy *policy, const struct plan *plan, const char *text,
+		 struct verdict *verdict);
 
 #endif

@@ -26,7 +26,8 @@ static bool find_base(const struct policy *policy, enum base which, char path[PA
 	if (command->kind != COMMAND_SCRIPT)
 		return false;
 	slash = strrchr(command->target, '/');
-	dir = slash == NULL ? strdup(".") : strndup(command->target, (size_t)(slash - command->target) + 1);
+	dir = slash == NULL ? strdup(".")
+			    : strndup(command->target, (size_t)(slash - command->target) + 1);
 	return dir != NULL && realpath(dir, path) != NULL;
 }
 
@@ -68,18 +69,22 @@ static bool normalize(const char *dir, const char *path, size_t len, char ret[PA
 static bool is_plain(const char *path)
 {
 	return *path == '/' && strlen(path) < LOOKUP_NAME_MAX &&
-	       path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%=-")] ==
+	       path[strspn(
+		   path,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,@%=-")] ==
 		   '\0';
 }
 
-/* Hidden files, the system's own places, and what is called like a secret: rest, behind a slash, is the
- * part of the path that the task chose. */
+/* Hidden files, the system's own places, and what is called like a secret: rest, behind a slash, is
+ * the part of the path that the task chose. */
 static bool is_private(const char *path, const char *rest)
 {
-	static const char *const words[] = {"secret", "credential", "passw",	"shadow", "token", "private",
-					    "key",    "cert",	    "cookie",	"wallet", "history", "/id_",
-					    ".pem",   ".p12",	    ".pfx",	".kdbx",  ".gpg",  ".jks"};
-	static const char *const places[] = {"/etc", "/proc", "/sys", "/dev", "/run", "/boot", "/var/run"};
+	static const char *const words[] = {"secret",  "credential", "passw", "shadow", "token",
+					    "private", "key",	     "cert",  "cookie", "wallet",
+					    "history", "/id_",	     ".pem",  ".p12",	".pfx",
+					    ".kdbx",   ".gpg",	     ".jks"};
+	static const char *const places[] = {"/etc", "/proc", "/sys",	 "/dev",
+					     "/run", "/boot", "/var/run"};
 
 	if (strstr(path, "/.") != NULL)
 		return true;
@@ -105,7 +110,8 @@ static bool is_writable(const struct plan *plan, const char *path)
 
 static bool is_shown(const struct plan *plan, const char *path)
 {
-	static const char *const system[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/dev"};
+	static const char *const system[] = {"/usr",   "/bin",	"/sbin", "/lib",
+					     "/lib64", "/proc", "/dev"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(system); i++)
 		if (path_is_below(path, system[i]))
@@ -116,12 +122,13 @@ static bool is_shown(const struct plan *plan, const char *path)
 	return false;
 }
 
-/* Whether a file or directory is there: its place is opened, nothing else, and no link followed. Below a
- * base no mount is crossed either: an automounter, or a server that is gone. */
+/* Whether a file or directory is there: its place is opened, nothing else, and no link followed.
+ * Below a base no mount is crossed either: an automounter, or a server that is gone. */
 static bool is_there(const char *base, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+			       .resolve =
+				   RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
 	AUTO_CLOSE int base_fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int fd = -1;
 	struct stat st;
@@ -141,14 +148,16 @@ static bool is_argument(const struct policy *policy, const char *path, size_t le
 		const char *value = strchr(arg, '=');
 
 		if ((strlen(arg) == len && memcmp(arg, path, len) == 0) ||
-		    (value != NULL && strlen(value + 1) == len && memcmp(value + 1, path, len) == 0))
+		    (value != NULL && strlen(value + 1) == len &&
+		     memcmp(value + 1, path, len) == 0))
 			return true;
 	}
 	return false;
 }
 
 /* One place on the host where it may be meant to lie. */
-static enum lookup look_at(const struct plan *plan, const char *base, const char *path, bool is_allowed)
+static enum lookup look_at(const struct plan *plan, const char *base, const char *path,
+			   bool is_allowed)
 {
 	const char *rest = path + strlen(base) + (strcmp(base, "/") == 0 ? 0 : 1);
 
@@ -159,9 +168,10 @@ static enum lookup look_at(const struct plan *plan, const char *base, const char
 	return LOOKUP_FOUND;
 }
 
-/* A part of a path of the task's that only means something beside the caller's own files: what follows
- * the sandbox directory or the script's. */
-static const char *relative_part(const char *path, size_t len, size_t *ret_len, enum base *ret_first)
+/* A part of a path of the task's that only means something beside the caller's own files: what
+ * follows the sandbox directory or the script's. */
+static const char *relative_part(const char *path, size_t len, size_t *ret_len,
+				 enum base *ret_first)
 {
 	static const struct {
 		const char *dir;
@@ -170,7 +180,7 @@ static const char *relative_part(const char *path, size_t len, size_t *ret_len, 
 
 	*ret_first = BASE_CWD;
 	*ret_len = len;
-	if (len > 0 && *path != '/')
+	if (*path != '/')
 		return path;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		size_t n = strlen(table[i].dir);
@@ -184,8 +194,8 @@ static const char *relative_part(const char *path, size_t len, size_t *ret_len, 
 	return NULL;
 }
 
-enum lookup lookup_file(const struct policy *policy, const struct plan *plan, const char *path, size_t len,
-			char name[LOOKUP_NAME_MAX])
+enum lookup lookup_file(const struct policy *policy, const struct plan *plan, const char *path,
+			size_t len, char name[LOOKUP_NAME_MAX])
 {
 	size_t part_len;
 	enum base first;
@@ -196,14 +206,15 @@ enum lookup lookup_file(const struct policy *policy, const struct plan *plan, co
 	char base[PATH_MAX];
 	char full[PATH_MAX];
 
-	for (unsigned int i = first; i < BASE_MAX && len > 0; i++) {
+	for (unsigned int i = first; i < BASE_MAX; i++) {
 		bool is_below;
 
-		if (!find_base(policy, i, base) ||
-		    !normalize(base, part != NULL ? part : path, part != NULL ? part_len : len, full))
+		if (!find_base(policy, i, base) || !normalize(base, part != NULL ? part : path,
+							      part != NULL ? part_len : len, full))
 			continue;
 		has_base = true;
-		is_below = !path_is_wide(base) && path_is_below(full, base) && strcmp(full, base) != 0;
+		is_below =
+		    !path_is_wide(base) && path_is_below(full, base) && strcmp(full, base) != 0;
 		/* Missing in a place that is shown: the host has nothing to add. */
 		if (part == NULL && is_shown(plan, full))
 			return LOOKUP_ABSENT;
@@ -258,8 +269,8 @@ static bool in_venv(const struct plan *plan, const char *base, const char *modul
 			char inner[64];
 			int n;
 
-			(void)snprintf(inner, sizeof(inner), "%s/lib/python3.%u/site-packages/", names[i],
-				       minor == 7 ? plan->python_minor : minor);
+			(void)snprintf(inner, sizeof(inner), "%s/lib/python3.%u/site-packages/",
+				       names[i], minor == 7 ? plan->python_minor : minor);
 			if (!has_module(base, inner, module, len))
 				continue;
 			n = snprintf(dir, LOOKUP_NAME_MAX, "%s/%s", base, names[i]);
@@ -275,12 +286,13 @@ static bool in_user_site(const struct plan *plan, const char *module, size_t len
 	const char *home = getenv("HOME");
 	char inner[64];
 
-	(void)snprintf(inner, sizeof(inner), ".local/lib/python3.%u/site-packages/", plan->python_minor);
+	(void)snprintf(inner, sizeof(inner), ".local/lib/python3.%u/site-packages/",
+		       plan->python_minor);
 	return home != NULL && *home == '/' && has_module(home, inner, module, len);
 }
 
-enum lookup_module lookup_module(const struct policy *policy, const struct plan *plan, const char *module,
-				 size_t len, char dir[LOOKUP_NAME_MAX])
+enum lookup_module lookup_module(const struct policy *policy, const struct plan *plan,
+				 const char *module, size_t len, char dir[LOOKUP_NAME_MAX])
 {
 	bool is_script = policy->command.kind == COMMAND_SCRIPT;
 	char base[PATH_MAX];

@@ -10,7 +10,8 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_cli \
 	tests/fuzz/fuzz_option \
 	tests/fuzz/fuzz_python \
-	tests/fuzz/fuzz_text
+	tests/fuzz/fuzz_text \
+	tests/fuzz/fuzz_traceback
 
 fuzz_cppflags = $(AM_CPPFLAGS) -DCORPUS='"$(abs_srcdir)/tests/fuzz/corpus"'
 fuzz_common = tests/fuzz/fuzz.h
@@ -45,3 +46,7 @@ tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_common)
 tests_fuzz_fuzz_text_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_text_LDADD = libcapsule.a
+tests_fuzz_fuzz_traceback_SOURCES = tests/fuzz/fuzz_traceback.c $(fuzz_common)
+tests_fuzz_fuzz_traceback_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_traceback_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_traceback_LDADD = libcapsule.a

@@ -11,6 +11,7 @@ tests_unit_libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h
 unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
+	tests/unit/test_advice \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
@@ -23,10 +24,13 @@ check_PROGRAMS += \
 	tests/unit/test_policy \
 	tests/unit/test_relay \
 	tests/unit/test_strlist \
+	tests/unit/test_tail \
 	tests/unit/test_text \
+	tests/unit/test_traceback \
 	tests/unit/test_usage \
 	tests/unit/test_verdict
 
+tests_unit_test_advice_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at
 tests_unit_test_channel_LDADD = $(unit_libs)
@@ -41,7 +45,9 @@ tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
+tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
+tests_unit_test_traceback_LDADD = $(unit_libs)
 tests_unit_test_usage_LDADD = $(unit_libs)
 tests_unit_test_verdict_LDADD = $(unit_libs) $(JANSSON_LIBS)
 endif

@@ -262,7 +262,48 @@ static void test_error_texts(void **state)
 		CHECK(unit_same(text_at(root, "error", "what", NULL), rows[i].want_what), "row %zu", i);
 		CHECK(unit_same(text_at(root, "error", "hint", NULL), rows[i].want_hint), "row %zu", i);
 		CHECK(number_at(root, "error", "errno") == ENOENT, "row %zu", i);
+		/* One place to look for advice, whatever failed. */
+		CHECK(unit_same(text_at(root, "hint", NULL, NULL), rows[i].want_hint), "row %zu", i);
 		CHECK(unit_same(text_at(root, "error", "text", NULL), strerror(ENOENT)), "row %zu", i);
+		json_decref(root);
+	}
+}
+
+/* What the task said, whatever it is, and the advice; neither is missing when there is none. */
+static void test_reported(void **state)
+{
+	static const struct {
+		struct traceback said;
+		const char *hint;
+		const char *message;
+		const char *file; /* NULL: null */
+	} rows[] = {
+	    {{.type = "ValueError", .message = "bad", .file = "t.py", .line = 7}, "pass --src", "bad", "t.py"},
+	    {{.type = "E", .message = "\303\251 \"q\" \\ \n\tx", .file = ""}, "", "\303\251 \"q\" \\ \n\tx", NULL},
+	    {{.type = "E"}, "h\033[2J", "", NULL},
+	    {{.type = ""}, "", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1, .reported = rows[i].said};
+		json_t *root;
+		json_t *said;
+
+		(void)snprintf(verdict.hint, sizeof(verdict.hint), "%s", rows[i].hint);
+		root = write_and_load(&verdict, "");
+		said = json_object_get(json_object_get(root, "reported_by_task"), "exception");
+		CHECK(said != NULL && json_object_get(root, "hint") != NULL, "row %zu", i);
+		CHECK(json_is_null(json_object_get(root, "hint")) == (rows[i].hint[0] == '\0'), "row %zu", i);
+		CHECK(rows[i].hint[0] == '\0' || strchr(text_at(root, "hint", NULL, NULL), '\033') == NULL, "row %zu",
+		      i);
+		CHECK(json_is_null(said) == (rows[i].message == NULL), "row %zu", i);
+		CHECK(unit_same(text_at(root, "reported_by_task", "exception", "message"), rows[i].message), "row %zu",
+		      i);
+		CHECK(unit_same(text_at(root, "reported_by_task", "exception", "file"), rows[i].file), "row %zu", i);
+		if (!json_is_null(said))
+			CHECK(json_integer_value(json_object_get(said, "line")) == (json_int_t)rows[i].said.line,
+			      "row %zu", i);
 		json_decref(root);
 	}
 }
@@ -296,6 +337,7 @@ static void test_report(void **state)
 	} rows[] = {
 	    {{.outcome = OUTCOME_EXITED}, NULL},
 	    {{.outcome = OUTCOME_SIGNALED, .signal = 11}, NULL},
+	    {{.outcome = OUTCOME_EXITED, .exit_code = 1, .hint = "for a terminal only"}, NULL},
 	    {{.outcome = OUTCOME_TIMEOUT}, "out of time (--timeout 10m)"},
 	    {{.outcome = OUTCOME_CPU_TIME, .overshoot = 20}, "(--cpu-time unlimited; over by 20ms"},
 	    {{.outcome = OUTCOME_OUT_OF_MEMORY}, "out of memory (--ram 1G)"},
@@ -342,7 +384,7 @@ int main(void)
 	    cmocka_unit_test(test_status),	cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_exited),	cmocka_unit_test(test_outcomes),
 	    cmocka_unit_test(test_error_texts), cmocka_unit_test(test_write_fails),
-	    cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_report),	cmocka_unit_test(test_reported),
 	};
 
 	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
