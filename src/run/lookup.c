@@ -232,16 +232,19 @@ enum lookup lookup_file(const struct policy *policy, const struct plan *plan, co
 	return has_base ? answer : LOOKUP_UNKNOWN;
 }
 
-/* NAME.py, or a package of that name, in dir/inner. */
-static bool has_module(const char *dir, const char *inner, const char *module, size_t len)
+/* NAME.py, or a package of that name, in dir/inner; none that a task may have planted. */
+static bool has_module(const struct plan *plan, const char *dir, const char *inner,
+		       const char *module, size_t len)
 {
 	static const char *const ends[] = {".py", "/__init__.py"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
 		char path[PATH_MAX];
-		int n = snprintf(path, sizeof(path), "%s%.*s%s", inner, (int)len, module, ends[i]);
+		int n = snprintf(path, sizeof(path), "%s/%s%.*s%s", dir, inner, (int)len, module,
+				 ends[i]);
 
-		if (n > 0 && (size_t)n < sizeof(path) && is_there(dir, path))
+		if (n > 0 && (size_t)n < sizeof(path) && !is_writable(plan, path) &&
+		    is_there(dir, path + strlen(dir) + 1))
 			return true;
 	}
 	return false;
@@ -271,7 +274,7 @@ static bool in_venv(const struct plan *plan, const char *base, const char *modul
 
 			(void)snprintf(inner, sizeof(inner), "%s/lib/python3.%u/site-packages/",
 				       names[i], minor == 7 ? plan->python_minor : minor);
-			if (!has_module(base, inner, module, len))
+			if (!has_module(plan, base, inner, module, len))
 				continue;
 			n = snprintf(dir, LOOKUP_NAME_MAX, "%s/%s", base, names[i]);
 			return n > 0 && n < LOOKUP_NAME_MAX && is_plain(dir) &&
@@ -288,7 +291,7 @@ static bool in_user_site(const struct plan *plan, const char *module, size_t len
 
 	(void)snprintf(inner, sizeof(inner), ".local/lib/python3.%u/site-packages/",
 		       plan->python_minor);
-	return home != NULL && *home == '/' && has_module(home, inner, module, len);
+	return home != NULL && *home == '/' && has_module(plan, home, inner, module, len);
 }
 
 enum lookup_module lookup_module(const struct policy *policy, const struct plan *plan,
@@ -301,9 +304,10 @@ enum lookup_module lookup_module(const struct policy *policy, const struct plan 
 		/* Where the task looks for modules first, when they are shown. */
 		bool is_first = (i == BASE_SCRIPT) == is_script;
 
-		if (!find_base(policy, i, base) || is_writable(plan, base))
+		if (!find_base(policy, i, base))
 			continue;
-		if (is_first && !is_source(policy, base) && has_module(base, "", module, len)) {
+		if (is_first && !is_source(policy, base) &&
+		    has_module(plan, base, "", module, len)) {
 			if (path_is_wide(base))
 				return LOOKUP_MODULE_CROWDED;
 			(void)snprintf(dir, LOOKUP_NAME_MAX, "%s", is_plain(base) ? base : "DIR");

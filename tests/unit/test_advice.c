@@ -42,6 +42,7 @@ static int set_up(void **state)
 	unit_make(root_fd, "home/proj/a$(id).csv", "");
 	unit_make(root_fd, "home/proj/out/planted.csv", "");
 	unit_make(root_fd, "home/proj/out/planted.py", "");
+	unit_make(root_fd, "home/proj/out/__init__.py", "");
 	unit_make(root_fd, "home/proj/out/.venv/lib/python3.11/site-packages/planted.py", "");
 	unit_make(root_fd, "home/proj/shown/x.csv", "");
 	unit_make(root_fd, "home/proj/helper.py", "");
@@ -56,6 +57,7 @@ static int set_up(void **state)
 	unit_make(root_fd, "other/given.csv", "");
 	assert_int_equal(symlinkat("../.ssh/id_rsa", root_fd, "home/proj/link.csv"), 0);
 	assert_int_equal(symlinkat("../../other", root_fd, "home/proj/linked"), 0);
+	assert_int_equal(symlinkat("sub", root_fd, "home/proj/inside"), 0);
 	(void)snprintf(path, sizeof(path), "%s/home", root);
 	assert_int_equal(setenv("HOME", path, 1), 0);
 	cwd_fd = openat(AT_FDCWD, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -364,6 +366,8 @@ static void test_files(void **state)
 	    /* Nor through a link, which may lead anywhere. */
 	    {"home/proj", NULL, NULL, MISSING("link.csv"), NULL},
 	    {"home/proj", NULL, NULL, MISSING("linked/data.csv"), NULL},
+	    {"home/proj", NULL, NULL, MISSING("inside/data.csv"), NULL},
+	    {"home", NULL, "@/home/proj/linked/data.csv", MISSING("@/home/proj/linked/data.csv"), NULL},
 	    /* Nor what a task may have planted. */
 	    {"home/proj", NULL, NULL, MISSING("out/planted.csv"), NULL},
 	    {"home/proj/out", NULL, NULL, MISSING("planted.csv"), NULL},
@@ -436,6 +440,7 @@ static void test_modules(void **state)
 	    {"home/proj", "t.py", NO_MODULE("mine"), "for your user alone"},
 	    {"home/proj/out", "t.py", NO_MODULE("planted"), "has no such module"},
 	    {"home/proj", "t.py", NO_MODULE("link"), "has no such module"},
+	    {"home/proj", "t.py", NO_MODULE("out"), "has no such module"},
 	};
 	struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1};
 
