@@ -97,17 +97,6 @@ static bool is_private(const char *path, const char *rest)
 	return false;
 }
 
-/* Where tasks write, one may have planted what is there. */
-static bool is_writable(const struct plan *plan, const char *path)
-{
-	if (path_is_below(path, POLICY_DEFAULT_DIR))
-		return true;
-	for (size_t i = 0; i < plan->tree_count; i++)
-		if (plan->trees[i].writable && path_is_below(path, plan->trees[i].host))
-			return true;
-	return false;
-}
-
 static bool is_shown(const struct plan *plan, const char *path)
 {
 	static const char *const system[] = {"/usr",   "/bin",	"/sbin", "/lib",
@@ -163,7 +152,8 @@ static enum lookup look_at(const struct plan *plan, const char *base, const char
 
 	if (!is_allowed || is_private(path, rest) || !is_plain(path) || path_is_wide(path))
 		return LOOKUP_UNKNOWN;
-	if (is_writable(plan, path) || is_shown(plan, path) || !is_there(base, rest))
+	/* Where tasks write, one may have planted what is there. */
+	if (plan_is_writable(plan, path) || is_shown(plan, path) || !is_there(base, rest))
 		return LOOKUP_ABSENT;
 	return LOOKUP_FOUND;
 }
@@ -243,7 +233,7 @@ static bool has_module(const struct plan *plan, const char *dir, const char *inn
 		int n = snprintf(path, sizeof(path), "%s/%s%.*s%s", dir, inner, (int)len, module,
 				 ends[i]);
 
-		if (n > 0 && (size_t)n < sizeof(path) && !is_writable(plan, path) &&
+		if (n > 0 && (size_t)n < sizeof(path) && !plan_is_writable(plan, path) &&
 		    is_there(dir, path + strlen(dir) + 1))
 			return true;
 	}

@@ -13,8 +13,7 @@
 #include "python/interpreter.h"
 #include "run/tree.h"
 
-/* True when a path lies in a directory that the task may write to, by its name inside or outside. */
-static bool is_writable_place(const struct plan *plan, const char *path)
+bool plan_is_writable(const struct plan *plan, const char *path)
 {
 	if (path_is_below(path, POLICY_DEFAULT_DIR))
 		return true;
@@ -80,7 +79,7 @@ static bool passes_writable_place(const struct plan *plan, const char *dir, cons
 		way[i] = '\0';
 		free(real);
 		real = realpath(way, NULL);
-		is_writable = real != NULL && is_writable_place(plan, real);
+		is_writable = real != NULL && plan_is_writable(plan, real);
 		way[i] = '/';
 		if (is_writable)
 			return true;
@@ -235,7 +234,7 @@ static int plan_python(const struct policy *policy, struct plan *plan, struct er
 	int r = interpreter_find(policy->command.python, getenv("PATH"), &python, err);
 
 	for (size_t i = 0; i < python.roots.count && r == 0; i++) {
-		if (is_writable_place(plan, python.roots.item[i])) {
+		if (plan_is_writable(plan, python.roots.item[i])) {
 			error_set(err, "python", 0, "%s lies where tasks write",
 				  python.exe);
 			r = error_hint(err, "pass another interpreter with --python");

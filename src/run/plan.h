@@ -29,6 +29,9 @@ struct plan {
  * must be released with plan_fini() in either case. */
 ATTR_CHECKED int plan_make(const struct policy *policy, struct plan *ret, struct error *err);
 
+/* True when a real path lies in a directory that the task may write to, by its name inside or outside. */
+bool plan_is_writable(const struct plan *plan, const char *path);
+
 void plan_fini(struct plan *plan);
 
 #endif
