@@ -2,10 +2,158 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* As the kernel's own bound, MAXSYMLINKS. */
+#define LINKS_MAX 40
+
+int path_links_add(struct path_links *links, const char *at, const char *to)
+{
+	for (size_t i = 0; i < links->at.count; i++)
+		if (strcmp(links->at.item[i], at) == 0)
+			return 0;
+	if (strlist_add(&links->at, at) < 0)
+		return -ENOMEM;
+	return strlist_add(&links->to, to);
+}
+
+void path_links_fini(struct path_links *links)
+{
+	strlist_fini(&links->at);
+	strlist_fini(&links->to);
+}
+
+bool path_join(char *buf, const char *dir, const char *name)
+{
+	int n = snprintf(buf, PATH_MAX, "%s/%s", dir, name);
+
+	return n > 0 && n < PATH_MAX;
+}
+
+bool path_to_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash == NULL || slash == path)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* What is left to walk after a link: what the link holds, then the rest. */
+static int put_before(char rest[PATH_MAX], const char *target, const char *remaining)
+{
+	char joined[PATH_MAX];
+	int n = snprintf(joined, sizeof(joined), "%s/%s", target, remaining);
+
+	if (n < 0 || n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(rest, joined, (size_t)n + 1);
+	return 0;
+}
+
+int path_resolve(const char *path, char ret_real[PATH_MAX], struct path_links *links)
+{
+	char rest[PATH_MAX];
+	char target[PATH_MAX];
+	const char *p = rest;
+	unsigned int followed = 0;
+	size_t len = 0;
+
+	ret_real[0] = '\0';
+	if (*path != '/' || strlen(path) >= sizeof(rest))
+		return *path != '/' ? -EINVAL : -ENAMETOOLONG;
+	strcpy(rest, path);
+	while (*(p += strspn(p, "/")) != '\0') {
+		size_t part = strcspn(p, "/");
+		size_t parent = len;
+		ssize_t n;
+
+		if (part == 1 && p[0] == '.') {
+			p += part;
+			continue;
+		}
+		if (part == 2 && p[0] == '.' && p[1] == '.') {
+			while (len > 0 && ret_real[--len] != '/')
+				;
+			ret_real[len] = '\0';
+			p += part;
+			continue;
+		}
+		if (len + part + 2 > PATH_MAX)
+			return -ENAMETOOLONG;
+		ret_real[len++] = '/';
+		memcpy(ret_real + len, p, part);
+		len += part;
+		ret_real[len] = '\0';
+		p += part;
+		n = readlink(ret_real, target, sizeof(target) - 1);
+		if (n < 0 && errno == EINVAL)
+			continue;
+		if (n < 0)
+			return -errno;
+		target[n] = '\0';
+		if (++followed > LINKS_MAX)
+			return -ELOOP;
+		if (links != NULL && path_links_add(links, ret_real, target) < 0)
+			return -ENOMEM;
+		if (put_before(rest, target, p) < 0)
+			return -ENAMETOOLONG;
+		p = rest;
+		len = target[0] == '/' ? 0 : parent;
+		ret_real[len] = '\0';
+	}
+	if (len == 0)
+		strcpy(ret_real, "/");
+	return 0;
+}
+
+int path_absolute(const char *path, char ret[PATH_MAX])
+{
+	char whole[PATH_MAX];
+	char cwd[PATH_MAX] = "";
+	size_t len = 0;
+	bool goes_up = false;
+	int r;
+
+	if (*path != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return -errno;
+	if (!path_join(whole, cwd, path))
+		return -ENAMETOOLONG;
+	for (const char *p = whole; *(p += strspn(p, "/")) != '\0';) {
+		size_t part = strcspn(p, "/");
+
+		if (part != 1 || *p != '.') {
+			goes_up = goes_up || (part == 2 && p[0] == '.' && p[1] == '.');
+			ret[len++] = '/';
+			memcpy(ret + len, p, part);
+			len += part;
+		}
+		p += part;
+	}
+	ret[len] = '\0';
+	if (len == 0)
+		strcpy(ret, "/");
+	if (!goes_up)
+		return 0;
+	strcpy(whole, ret);
+	if (strcmp(path_base(whole), "..") == 0 || !path_to_parent(whole))
+		return path_resolve(whole, ret, NULL);
+	r = path_resolve(whole, cwd, NULL);
+	if (r < 0)
+		return r;
+	return path_join(whole, strcmp(cwd, "/") == 0 ? "" : cwd, path_base(ret)) ? (strcpy(ret, whole), 0)
+									       : -ENAMETOOLONG;
+}
 
 bool path_is_below(const char *path, const char *dir)
 {

@@ -71,6 +71,8 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
 		       .help = "the interpreter (default: PATH's python3)"},
+    [OPTION_VENV] = {"venv", 0, .group = OPTION_GROUP_TASK, STRING(command.venv, NULL, "DIR"),
+		     .help = "the interpreter of a virtual environment"},
     [OPTION_ENV] = {"env", 'e', .group = OPTION_GROUP_TASK, LIST(command.env, "NAME[=VALUE]"),
 		    .help = "pass a variable; nothing else is passed"},
     [OPTION_NO_STDIN] = {"no-stdin", 'n', .group = OPTION_GROUP_TASK, FLAG(command.no_stdin),

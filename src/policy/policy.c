@@ -148,6 +148,24 @@ static int finalize_env(struct policy *draft, char *const environ_in[], struct e
 	return 0;
 }
 
+/* Where a profile names one interpreter and the command line another, the latter is meant. */
+static void finalize_python(struct policy *draft)
+{
+	struct policy_command *command = &draft->command;
+
+	if (command->python == NULL || command->venv == NULL)
+		return;
+	if (draft->origin[OPTION_PYTHON] < draft->origin[OPTION_VENV]) {
+		free(command->python);
+		command->python = NULL;
+		draft->origin[OPTION_PYTHON] = ORIGIN_DEFAULT;
+	} else if (draft->origin[OPTION_VENV] < draft->origin[OPTION_PYTHON]) {
+		free(command->venv);
+		command->venv = NULL;
+		draft->origin[OPTION_VENV] = ORIGIN_DEFAULT;
+	}
+}
+
 static int finalize_result(struct policy *draft, struct error *err)
 {
 	uint64_t fd;
@@ -190,6 +208,7 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_require(draft, err);
 	if (r < 0)
 		return r;
+	finalize_python(draft);
 	if (draft->quiet && draft->verbose)
 		return error_set(err, "usage", 0, "--quiet and --verbose exclude each other");
 	if (draft->files.fresh && draft->origin[OPTION_DIR] != ORIGIN_DEFAULT)
@@ -224,6 +243,7 @@ void policy_fini(struct policy *policy)
 	strlist_fini(&policy->files.src);
 	free(policy->command.target);
 	free(policy->command.python);
+	free(policy->command.venv);
 	strlist_fini(&policy->command.args);
 	strlist_fini(&policy->command.env);
 	strlist_fini(&policy->command.env_set);

@@ -34,6 +34,7 @@ enum option_id {
 	OPTION_BIND,
 	OPTION_SRC,
 	OPTION_PYTHON,
+	OPTION_VENV,
 	OPTION_ENV,
 	OPTION_NO_STDIN,
 	OPTION_RESULT,
@@ -89,7 +90,8 @@ struct policy_command {
 	enum command_kind kind;
 	char *target; /* path, code, module or program; NULL for COMMAND_STDIN */
 	struct strlist args;
-	char *python;
+	char *python; /* a path, or a name for PATH */
+	char *venv;
 	struct strlist env; /* as given: NAME or NAME=VALUE */
 	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
 	bool no_stdin;

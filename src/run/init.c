@@ -44,6 +44,7 @@
 
 #define EXIT_FAILED 125
 #define BACKSTOP_MS 1000
+#define TREES_MAX 128
 
 /* In the task, as soon as it is forked: needs no ids. */
 static stage_fn *const early_stages[] = {stage_network, stage_loopback};
@@ -144,12 +145,12 @@ static void wipe_inheritance(char **argv)
 static int close_others(struct init_args *args, struct error *err)
 {
 	const struct stage_ctx *ctx = &args->ctx;
-	int keep[8 + 64];
+	int keep[8 + TREES_MAX];
 	size_t count = 0;
 	unsigned int next = 3;
 
-	if (ctx->tree_count > 64)
-		return error_set(err, "init", E2BIG, "more than 64 things to show");
+	if (ctx->tree_count > TREES_MAX)
+		return error_set(err, "init", E2BIG, "more than %d things to show", TREES_MAX);
 	keep[count++] = args->channel_fd;
 	keep[count++] = ctx->script_fd;
 	for (unsigned int i = 0; i < 3; i++)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
-#include "python/interpreter.h"
+#include "run/python.h"
 #include "run/tree.h"
 
 bool plan_is_writable(const struct plan *plan, const char *path)
@@ -189,83 +189,21 @@ static int open_script(const char *path, struct plan *plan, struct error *err)
 	return n < 0 ? error_set(err, "script", ENOMEM, "%s", path) : 0;
 }
 
-/* Module path, safe path and user site as the Python at hand has them: -P is there since 3.11. */
-static int python_argv(const struct policy *policy, const struct interpreter *python, struct plan *plan,
-		       struct error *err)
-{
-	const struct policy_command *command = &policy->command;
-	bool has_safe_path = python->minor >= 11;
-	struct strlist *argv = &plan->argv;
-	int r = strlist_add(argv, python->exe);
-
-	if (!has_safe_path && policy->files.src.count > 0) {
-		error_set(err, "python", 0, "--src needs Python 3.11 or newer; %s is 3.%u", python->exe,
-			  python->minor);
-		return error_hint(err, "pass a newer one with --python");
-	}
-	/* -I ignores PYTHONUNBUFFERED. */
-	if (r == 0)
-		r = strlist_add(argv, has_safe_path ? "-P" : "-I");
-	if (r == 0)
-		r = strlist_add(argv, has_safe_path ? "-s" : "-u");
-	if (r == 0 && command->kind == COMMAND_SCRIPT)
-		r = strlist_add(argv, plan->script_guest);
-	if (r == 0 && command->kind == COMMAND_STDIN)
-		r = strlist_add(argv, "-");
-	if (r == 0 && (command->kind == COMMAND_CODE || command->kind == COMMAND_MODULE)) {
-		r = strlist_add(argv, command->kind == COMMAND_CODE ? "-c" : "-m");
-		if (r == 0)
-			r = strlist_add(argv, command->target);
-	}
-	return r < 0 ? error_set(err, "python", ENOMEM, "argv") : 0;
-}
-
-/* A prefix is shown under the name by which the interpreter will look for it. */
-static int add_root(struct plan *plan, const char *root, struct error *err)
-{
-	AUTO_FREE char *real = realpath(root, NULL);
-
-	return real == NULL ? error_set(err, "python", errno, "%s", root) : tree_add(plan, real, root, false, err);
-}
-
-static int plan_python(const struct policy *policy, struct plan *plan, struct error *err)
-{
-	struct interpreter python;
-	int r = interpreter_find(policy->command.python, getenv("PATH"), &python, err);
-
-	for (size_t i = 0; i < python.roots.count && r == 0; i++) {
-		if (plan_is_writable(plan, python.roots.item[i])) {
-			error_set(err, "python", 0, "%s lies where tasks write",
-				  python.exe);
-			r = error_hint(err, "pass another interpreter with --python");
-		} else {
-			r = add_root(plan, python.roots.item[i], err);
-		}
-	}
-	if (r == 0 && policy->command.kind == COMMAND_SCRIPT)
-		r = open_script(policy->command.target, plan, err);
-	if (r == 0)
-		r = python_argv(policy, &python, plan, err);
-	if (r == 0) {
-		plan->python_minor = python.minor;
-		plan->exe = strdup(python.exe);
-		r = plan->exe == NULL ? error_set(err, "python", ENOMEM, "%s", python.exe) : 0;
-	}
-	interpreter_fini(&python);
-	return r;
-}
-
 static int plan_command(const struct policy *policy, struct plan *plan, struct error *err)
 {
 	int r = 0;
 
-	if (policy->command.kind == COMMAND_EXEC) {
+	if (policy->command.kind == COMMAND_SCRIPT)
+		r = open_script(policy->command.target, plan, err);
+	/* A program that is not Python has an interpreter at hand when one was asked for. */
+	if (r == 0 && (policy->command.kind != COMMAND_EXEC || policy->command.python != NULL ||
+		       policy->command.venv != NULL))
+		r = python_plan(policy, plan, err);
+	if (r == 0 && policy->command.kind == COMMAND_EXEC) {
 		plan->exe = strdup(policy->command.target);
 		r = plan->exe == NULL ? -ENOMEM : strlist_add(&plan->argv, policy->command.target);
 		if (r < 0)
 			return error_set(err, "exec", ENOMEM, "argv");
-	} else {
-		r = plan_python(policy, plan, err);
 	}
 	for (size_t i = 0; i < policy->command.args.count && r == 0; i++)
 		if (strlist_add(&plan->argv, policy->command.args.item[i]) < 0)
@@ -295,15 +233,16 @@ static int plan_env(const struct policy *policy, struct plan *plan, struct error
 {
 	static const char *const pools[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"};
 	const char *system_path = "/usr/local/bin:/usr/bin:/bin";
-	const char *slash = strrchr(plan->exe, '/');
 	struct strlist own = {NULL, 0};
 	AUTO_FREE char *src = NULL;
 	int r;
 
-	if (policy->command.kind == COMMAND_EXEC || slash == NULL || strncmp(plan->exe, "/usr/bin/", 9) == 0)
+	if (plan->python_bin == NULL || strcmp(plan->python_bin, "/usr/bin") == 0)
 		r = set_env(&own, "PATH", system_path);
 	else
-		r = strlist_addf(&own, "PATH=%.*s:%s", (int)(slash - plan->exe), plan->exe, system_path);
+		r = strlist_addf(&own, "PATH=%s:%s", plan->python_bin, system_path);
+	if (r == 0 && plan->venv != NULL)
+		r = set_env(&own, "VIRTUAL_ENV", plan->venv);
 	if (r == 0)
 		r = set_env(&own, "HOME", POLICY_DEFAULT_DIR);
 	if (r == 0)
@@ -402,6 +341,9 @@ void plan_fini(struct plan *plan)
 	close_fd(&plan->result_fd);
 	free(plan->script_guest);
 	free(plan->exe);
+	free(plan->python_bin);
+	free(plan->venv);
+	strlist_fini(&plan->notes);
 	strlist_fini(&plan->argv);
 	strlist_fini(&plan->env);
 }

@@ -19,6 +19,9 @@ struct plan {
 	uint64_t script_bytes;
 	char *exe; /* what the task execs, as a path inside or a name for PATH */
 	unsigned int python_minor; /* of Python 3.minor; 0 with --exec */
+	char *python_bin; /* the interpreter's directory, first on PATH; NULL: none is at hand */
+	char *venv;	  /* the virtual environment's directory, or NULL */
+	struct strlist notes; /* on the interpreter, for --verbose */
 	struct strlist argv;
 	struct strlist env;
 	uint64_t nofile;

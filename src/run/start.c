@@ -266,6 +266,8 @@ int run_prepare(struct run *run, struct error *err)
 	/* Until here there is nothing to clean up: what opens a FIFO or a dead network's file can be interrupted. */
 	int r = plan_make(run->policy, &run->plan, err);
 
+	for (size_t i = 0; i < run->plan.notes.count && r == 0; i++)
+		log_verbose("python", "%s", run->plan.notes.item[i]);
 	if (r == 0)
 		r = prepare_signals(run, err);
 	if (r == 0)

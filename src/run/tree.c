@@ -91,24 +91,53 @@ static int make_tree(const struct idmap *ids, int object_fd, const struct stat *
 	return 0;
 }
 
-int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
+static int add_entry(struct plan *plan, const char *host, const char *guest, struct stage_tree **ret,
+		     struct error *err)
 {
 	struct stage_tree *grown = reallocarray(plan->trees, plan->tree_count + 1, sizeof(*grown));
+	struct stage_tree *tree;
+
+	if (grown == NULL)
+		return error_set(err, "files", ENOMEM, "%s", guest);
+	plan->trees = grown;
+	tree = &grown[plan->tree_count++];
+	*tree = (struct stage_tree){.host = strdup(host), .guest = strdup(guest), .tree_fd = -1};
+	*ret = tree;
+	return tree->host == NULL || tree->guest == NULL ? error_set(err, "files", ENOMEM, "%s", guest) : 0;
+}
+
+int tree_add_link(struct plan *plan, const char *guest, const char *target, struct error *err)
+{
+	struct stage_tree *tree;
+	int r = add_entry(plan, target, guest, &tree, err);
+
+	if (r == 0)
+		tree->link = true;
+	return r;
+}
+
+bool tree_is_shown(const struct plan *plan, const char *path)
+{
+	for (size_t i = 0; i < plan->tree_count; i++) {
+		const struct stage_tree *tree = &plan->trees[i];
+
+		if (!tree->link && strcmp(tree->host, tree->guest) == 0 && path_is_below(path, tree->guest))
+			return true;
+	}
+	return false;
+}
+
+int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
+{
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
 	AUTO_CLOSE int object_fd = -1;
 	struct stage_tree *tree;
 	struct stat st;
+	int r = add_entry(plan, real, guest, &tree, err);
 
-	if (grown == NULL)
-		return error_set(err, "files", ENOMEM, "%s", real);
-	plan->trees = grown;
-	tree = &grown[plan->tree_count];
-	*tree = (struct stage_tree){.tree_fd = -1, .writable = writable};
-	tree->host = strdup(real);
-	tree->guest = strdup(guest);
-	plan->tree_count++;
-	if (tree->host == NULL || tree->guest == NULL)
-		return error_set(err, "files", ENOMEM, "%s", real);
+	if (r < 0)
+		return r;
+	tree->writable = writable;
 	/* One look, by one descriptor, and no link: whoever owns a directory on the way could put one there. */
 	object_fd = sys_openat2(AT_FDCWD, real, &how);
 	if (object_fd < 0 || fstat(object_fd, &st) < 0)

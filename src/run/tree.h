@@ -8,6 +8,12 @@
 ATTR_CHECKED int tree_add(struct plan *plan, const char *real, const char *guest, bool writable,
 			  struct error *err);
 
+/* Adds a symbolic link at a path without links, holding a text. */
+ATTR_CHECKED int tree_add_link(struct plan *plan, const char *guest, const char *target, struct error *err);
+
+/* True when a path without links is among what was added: by its name inside, with the same file behind it. */
+bool tree_is_shown(const struct plan *plan, const char *path);
+
 /* Adds a --bind or --src. Refuses "/", kernel file systems, sockets and devices. */
 ATTR_CHECKED int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err);
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -63,6 +64,29 @@ static int place_tree(const struct stage_tree *tree, struct error *err)
 	if (move_mount(fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(err, "mount", tree->guest);
 	return 0;
+}
+
+/* Two names of one place can lead through the same link. */
+static int place_link(const struct stage_tree *tree, struct error *err)
+{
+	const char *target = relative(tree->guest);
+	char parent[PATH_MAX];
+	char there[PATH_MAX];
+	const char *slash = strrchr(target, '/');
+	ssize_t n;
+	int r = 0;
+
+	if (slash != NULL) {
+		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - target), target);
+		r = path_make_dirs(parent, NAME, err);
+	}
+	if (r < 0 || symlink(tree->host, target) == 0)
+		return r;
+	n = errno == EEXIST ? readlink(target, there, sizeof(there)) : -1;
+	if (n == (ssize_t)strlen(tree->host) && memcmp(there, tree->host, (size_t)n) == 0)
+		return 0;
+	errno = n >= 0 || errno == EINVAL ? EEXIST : errno;
+	return fail(err, "symlink", tree->guest);
 }
 
 /* A directory of the host's system, or the link that stands for it on a merged-/usr system. */
@@ -179,7 +203,8 @@ int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error
 		const struct stage_tree *tree = &ctx->trees[i];
 
 		/* Writable ones come when the root is sealed; their places must be there by then. */
-		r = tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)
+		r = tree->link	   ? place_link(tree, err)
+		    : tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)
 				   : place_tree(tree, err);
 	}
 	return r < 0 ? r : place_script(ctx, err);

@@ -17,12 +17,13 @@
 #define STAGE_UID 1000
 #define STAGE_GID 1000
 
-/* One file or directory of the host's that the task is shown. */
+/* One file or directory of the host's that the task is shown, or a link to what it is shown elsewhere. */
 struct stage_tree {
-	char *host;  /* real path; owned */
+	char *host;  /* real path; owned. Of a link: what it holds */
 	char *guest; /* absolute; owned */
 	bool writable;
 	bool directory;
+	bool link; /* guest is a symbolic link; the fields below mean nothing */
 	int tree_fd; /* detached mount made with the caller's rights (root), or -1: init opens host */
 	dev_t dev;   /* identity that was judged: what init opens must be the same object */
 	ino_t ino;

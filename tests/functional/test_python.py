@@ -108,7 +108,7 @@ class Interpreter(harness.Case):
     def test_what_is_no_interpreter(self):
         self.refused(self.run_capsule("--python", self.path("none"), "-c", "pass"), "--python", status=127)
         self.refused(self.run_capsule("--python", self.write("data"), "-c", "pass"), "--python", status=126)
-        self.refused(self.run_capsule("--python", "python3", "-c", "pass"), "--python")
+        self.refused(self.run_capsule("--python", "no-such-python", "-c", "pass"), "no-such-python", "--python", status=127)
         self.assertNotEqual(self.run_capsule("--python", "/usr", "-c", "pass").status, 0)
 
     def test_pyenv_shim(self):
@@ -120,7 +120,9 @@ class Interpreter(harness.Case):
         self.write("pyenv/version", "3.99.0\n")
         env = dict(os.environ, PATH=root + "/shims:" + os.environ["PATH"])
         env.pop("PYENV_VERSION", None)
-        self.refused(self.run_capsule("-c", "pass", env=env), "3.99.0", "not installed")
+        self.refused(self.run_capsule("-c", "pass", env=env), "3.99.0", "has no python3")
+        env["PYENV_VERSION"] = "3.98.0"
+        self.refused(self.run_capsule("-c", "pass", env=env), "3.98.0", "not installed")
         env["PYENV_VERSION"] = "system"
         self.check(self.run_capsule("-q", "-c", "pass", env=env))
 

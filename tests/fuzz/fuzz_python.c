@@ -1,114 +1,174 @@
 /*
- * The small files that interpreter discovery reads: pyvenv.cfg of an environment (first byte even) and
- * pyenv's version file (odd). What is found is one of the interpreters that lie there.
+ * What interpreter discovery reads. The first byte says which file the rest is. What is found is one of the
+ * interpreters that lie there, and what is shown for it are their prefixes.
  */
 #include "fuzz.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "python/editable.h"
 #include "python/interpreter.h"
 
 static char root[64];
 
-static void make_dir(const char *name)
+/* The file that is fuzzed, and the interpreter that leads there. */
+static const struct {
+	const char *file;
+	const char *python;
+} targets[] = {
+    {"venv/pyvenv.cfg", "venv/bin/python3.11"},
+    {"env/version", "env/shims/python3"},
+    {"asdf/.tool-versions", "asdf/shims/python3"},
+    {"some/bin/python3.11", "some/bin/python3.11"},
+    {"py/lib/python3.11/site-packages/a.pth", NULL},
+    {"py/lib/python3.11/site-packages/__editable___a_finder.py", NULL},
+};
+
+static const char *const dirs[] = {"py",
+				   "py/bin",
+				   "py/lib",
+				   "py/lib/python3.11",
+				   "py/lib/python3.11/site-packages",
+				   "venv",
+				   "venv/bin",
+				   "env",
+				   "env/shims",
+				   "env/versions",
+				   "env/versions/a",
+				   "env/versions/a/bin",
+				   "env/versions/a/lib",
+				   "env/versions/a/lib/python3.11",
+				   "asdf",
+				   "asdf/shims",
+				   "asdf/installs",
+				   "asdf/installs/python",
+				   "asdf/installs/python/a",
+				   "asdf/installs/python/a/bin",
+				   "asdf/installs/python/a/lib",
+				   "asdf/installs/python/a/lib/python3.11",
+				   "some",
+				   "some/bin",
+				   "some/lib",
+				   "some/lib/python3.11"};
+static const char *const programs[] = {"py/bin/python3.11", "venv/bin/python3.11", "env/versions/a/bin/python3.11",
+				       "asdf/installs/python/a/bin/python3.11"};
+static const char *const links[] = {"env/versions/a/bin/python3", "asdf/installs/python/a/bin/python3"};
+static const char *const texts[][2] = {{"env/shims/python3", "#!/bin/sh"},
+				       {"asdf/shims/python3", "#!/bin/sh\nexec asdf exec python3"},
+				       {"py/lib/python3.11/os.py", ""},
+				       {"env/versions/a/lib/python3.11/os.py", ""},
+				       {"asdf/installs/python/a/lib/python3.11/os.py", ""},
+				       {"some/lib/python3.11/os.py", ""}};
+
+static const char *in_root(const char *name)
 {
-	char path[160];
+	static char path[256];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	FUZZ_CHECK(mkdir(path, 0700) == 0);
+	return path;
 }
 
 static void make_file(const char *name, const void *data, size_t size)
 {
-	char path[160];
-	int fd;
+	int fd = open(in_root(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
 
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
 	FUZZ_CHECK(fd >= 0 && (size == 0 || write(fd, data, size) == (ssize_t)size));
 	(void)close(fd);
 }
 
-static void link_file(const char *name, const char *target)
-{
-	char path[160];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	FUZZ_CHECK(symlink(target, path) == 0);
-}
-
-static const char *const dirs[] = {"py",	   "py/bin",	   "venv",	     "venv/bin",	  "env",
-				   "env/shims",	   "env/versions", "env/versions/a", "env/versions/a/bin",
-				   "py/lib", "py/lib/python3.11", "env/versions/a/lib", "env/versions/a/lib/python3.11"};
-static const char *const files[] = {"py/bin/python3.11",	 "venv/bin/python3.11", "venv/pyvenv.cfg",
-				    "env/versions/a/bin/python3", "env/versions/a/bin/python3.11", "env/shims/python3", "env/version",
-				    "py/lib/python3.11/os.py", "env/versions/a/lib/python3.11/os.py"};
-
 static void clean_up(void)
 {
-	char path[160];
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", root, files[i]);
-		(void)unlink(path);
-	}
-	for (size_t i = ARRAY_SIZE(dirs); i-- > 0;) {
-		(void)snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
-		(void)rmdir(path);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		(void)unlink(in_root(targets[i].file));
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		(void)unlink(in_root(programs[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		(void)unlink(in_root(links[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		(void)unlink(in_root(texts[i][0]));
+	for (size_t i = ARRAY_SIZE(dirs); i-- > 0;)
+		(void)rmdir(in_root(dirs[i]));
 	(void)rmdir(root);
 }
 
 static void set_up(void)
 {
+	Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+#if defined(__x86_64__)
+			     .e_machine = EM_X86_64};
+#else
+			     .e_machine = EM_AARCH64};
+#endif
+
 	(void)snprintf(root, sizeof(root), "/tmp/capsule-fuzz.XXXXXX");
 	FUZZ_CHECK(mkdtemp(root) != NULL);
 	(void)atexit(clean_up);
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		make_dir(dirs[i]);
-	make_file("py/bin/python3.11", "\177ELF", 4);
-	make_file("venv/bin/python3.11", "\177ELF", 4);
-	make_file("env/versions/a/bin/python3.11", "\177ELF", 4);
-	link_file("env/versions/a/bin/python3", "python3.11");
-	make_file("env/shims/python3", "#!/bin/sh", 9);
-	make_file("py/lib/python3.11/os.py", "", 0);
-	make_file("env/versions/a/lib/python3.11/os.py", "", 0);
+		FUZZ_CHECK(mkdir(in_root(dirs[i]), 0700) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		make_file(programs[i], &header, sizeof(header));
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		FUZZ_CHECK(symlink("python3.11", in_root(links[i])) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		make_file(texts[i][0], texts[i][1], strlen(texts[i][1]));
 	(void)unsetenv("PYENV_VERSION");
-	(void)unsetenv("HOME");
+	(void)unsetenv("ASDF_PYTHON_VERSION");
+	(void)setenv("HOME", in_root("asdf"), 1);
+}
+
+static void check_interpreter(const char *python)
+{
+	struct interpreter found;
+	struct error err;
+	char path[256];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s", in_root(python));
+	memset(&err, 0, sizeof(err));
+	r = interpreter_find(&(struct interpreter_request){.python = path}, &found, &err);
+	if (r == 0) {
+		FUZZ_CHECK(found.minor == 11 && path_is_below(found.exe, root));
+		FUZZ_CHECK(found.roots.count >= 1);
+		for (size_t i = 0; i < found.roots.count; i++)
+			FUZZ_CHECK(path_is_below(found.roots.item[i], root) && strcmp(found.roots.item[i], root) != 0);
+		FUZZ_CHECK(strlen(found.loader) == 0 || found.loader[0] == '/');
+	} else {
+		FUZZ_CHECK(err.detail[0] != '\0' && err.hint[0] != '\0');
+	}
+	interpreter_fini(&found);
+}
+
+static void check_editable(void)
+{
+	struct strlist found = {NULL, 0};
+	struct stat st;
+
+	FUZZ_CHECK(editable_find(in_root("py/lib/python3.11/site-packages"), &found) == 0);
+	for (size_t i = 0; i < found.count; i++)
+		FUZZ_CHECK(found.item[i][0] == '/' && stat(found.item[i], &st) == 0 && S_ISDIR(st.st_mode));
+	strlist_fini(&found);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int is_env = size > 0 && (data[0] & 1) == 0;
-	struct interpreter found;
-	struct error err;
-	char path[160];
+	size_t which = size > 0 ? data[0] % ARRAY_SIZE(targets) : 0;
 	int cwd_fd;
-	int r;
 
 	if (root[0] == '\0')
 		set_up();
-	/* pyenv looks for .python-version from the working directory up. The corpus may be named from it. */
+	/* Version files are looked for from the working directory up. The corpus may be named from it. */
 	cwd_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FUZZ_CHECK(cwd_fd >= 0 && chdir(root) == 0);
-	if (size > 0)
-		make_file(is_env ? "venv/pyvenv.cfg" : "env/version", data + 1, size - 1);
-	(void)snprintf(path, sizeof(path), "%s/%s", root, is_env ? "venv/bin/python3.11" : "env/shims/python3");
-	memset(&err, 0, sizeof(err));
-	r = interpreter_find(path, NULL, &found, &err);
+	make_file(targets[which].file, size > 0 ? data + 1 : data, size > 0 ? size - 1 : 0);
+	if (targets[which].python != NULL)
+		check_interpreter(targets[which].python);
+	else
+		check_editable();
 	FUZZ_CHECK(fchdir(cwd_fd) == 0);
 	(void)close(cwd_fd);
-	if (r == 0) {
-		FUZZ_CHECK(found.minor == 11 && (!is_env || strcmp(found.exe, path) == 0));
-		FUZZ_CHECK(found.roots.count >= 1);
-		for (size_t i = 0; i < found.roots.count; i++)
-			FUZZ_CHECK(found.roots.item[i][0] == '/' && found.roots.item[i][1] != '\0');
-	} else {
-		FUZZ_CHECK(err.detail[0] != '\0');
-	}
-	interpreter_fini(&found);
 	return 0;
 }

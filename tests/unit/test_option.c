@@ -84,6 +84,7 @@ static void test_defaults(void **state)
 	    {OPTION_BIND, NULL, 0},
 	    {OPTION_SRC, NULL, 0},
 	    {OPTION_PYTHON, NULL, 0},
+	    {OPTION_VENV, NULL, 0},
 	    {OPTION_ENV, NULL, 0},
 	    {OPTION_NO_STDIN, "no", 0},
 	    {OPTION_RESULT, NULL, 0},

@@ -1,0 +1,14 @@
+/* The interpreter's part of a plan: what is shown for it, and how it is called. */
+#ifndef CAPSULE_RUN_PYTHON_H
+#define CAPSULE_RUN_PYTHON_H
+
+#include "run/plan.h"
+
+/*
+ * Finds the interpreter, adds what must be shown of it, and unless the policy's command is no Python sets exe
+ * and fills argv up to the task's own arguments. The trees where the task may write must have been added.
+ * 0 or -errno with err.
+ */
+ATTR_CHECKED int python_plan(const struct policy *policy, struct plan *plan, struct error *err);
+
+#endif
