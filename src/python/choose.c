@@ -51,7 +51,10 @@ static int refuse_missing(const char *option, const char *given, const char *pat
 	else
 		error_set(err, NAME, errnum, "%s%s", option, given);
 	err->exit = errnum == ENOENT ? 127 : 126;
-	error_hint(err, "%s", shim_pass_one);
+	if (errnum == EISDIR)
+		error_hint(err, "a virtual environment's directory is for --venv; %s", shim_pass_one);
+	else
+		error_hint(err, "%s", shim_pass_one);
 	return err->errnum != 0 ? -err->errnum : -EINVAL;
 }
 
@@ -78,9 +81,11 @@ static int choose_venv(const char *option, const char *venv, struct choice *ret,
 		return error_hint(err, "make one: python3 -m venv DIR; an interpreter without one, such as conda's, is "
 				       "passed with --python %s/bin/python3", venv);
 	}
+	if (r == -ENOENT && access(dir, F_OK) == 0)
+		r = -ENOTDIR;
 	if (r < 0) {
 		error_set(err, NAME, -r, "%s%s", option, venv);
-		err->exit = r == -ENOENT ? 127 : 0;
+		err->exit = r == -ENOENT ? 127 : 126;
 		error_hint(err, "make one: python3 -m venv DIR, or %s", shim_pass_one);
 		return r;
 	}

@@ -62,6 +62,7 @@ static int refuse_writable(const struct plan *plan, const struct interpreter *py
 
 static int add_trees(struct plan *plan, const struct interpreter *python, struct error *err)
 {
+	size_t first = plan->tree_count;
 	int r = 0;
 
 	for (size_t i = 0; i < python->roots.count && r == 0; i++) {
@@ -75,12 +76,13 @@ static int add_trees(struct plan *plan, const struct interpreter *python, struct
 	}
 	for (size_t i = 0; i < python->links.at.count && r == 0; i++)
 		r = tree_add_link(plan, python->links.at.item[i], python->links.to.item[i], err);
-	return r;
+	/* What the user binds into a prefix is put over it. */
+	return r < 0 || first == plan->tree_count ? r : tree_put_first(plan, first, err);
 }
 
-/* What the interpreter can't start without must be among what is shown. */
+/* What the interpreter can't start without must be among what is shown; by_name: by this name. */
 static int need_shown(const struct plan *plan, const struct interpreter *python, const char *what,
-		      const char *path, struct error *err)
+		      const char *path, bool by_name, struct error *err)
 {
 	char real[PATH_MAX];
 	int r;
@@ -88,9 +90,11 @@ static int need_shown(const struct plan *plan, const struct interpreter *python,
 	if (*path == '\0' || prefix_is_system(path))
 		return 0;
 	r = path_resolve(path, real, NULL);
-	if (r < 0)
-		return error_set(err, NAME, -r, "%s: its %s %s", python->exe, what, path);
-	if (prefix_is_system(real) || tree_is_shown(plan, real))
+	if (r < 0) {
+		error_set(err, NAME, -r, "%s: its %s %s", python->exe, what, path);
+		return error_hint(err, "pass another interpreter with --python");
+	}
+	if ((prefix_is_system(real) || tree_is_shown(plan, real)) && (!by_name || tree_is_shown(plan, path)))
 		return 0;
 	(void)path_to_parent(real);
 	error_set(err, NAME, 0, "%s: its %s %s lies outside of its prefix %s", python->exe, what, path,
@@ -138,10 +142,10 @@ static int need_open(const struct plan *plan, const char *file, mode_t mode, str
 static int check_access(const struct plan *plan, const struct interpreter *python, struct error *err)
 {
 	char landmark[PATH_MAX];
-	int r = need_shown(plan, python, "library", python->stdlib, err);
+	int r = need_shown(plan, python, "library", python->stdlib, false, err);
 
 	if (r == 0)
-		r = need_shown(plan, python, "loader", python->loader, err);
+		r = need_shown(plan, python, "loader", python->loader, true, err);
 	if (r < 0 || !plan->ids.privileged)
 		return r;
 	r = need_open(plan, python->real_exe, S_IROTH | S_IXOTH, err);

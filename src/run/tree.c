@@ -116,6 +116,20 @@ int tree_add_link(struct plan *plan, const char *guest, const char *target, stru
 	return r;
 }
 
+int tree_put_first(struct plan *plan, size_t from, struct error *err)
+{
+	size_t count = plan->tree_count - from;
+	struct stage_tree *moved = calloc(count + 1, sizeof(*moved));
+
+	if (moved == NULL)
+		return error_set(err, "files", ENOMEM, "show the interpreter");
+	memcpy(moved, plan->trees + from, count * sizeof(*moved));
+	memmove(plan->trees + count, plan->trees, from * sizeof(*moved));
+	memcpy(plan->trees, moved, count * sizeof(*moved));
+	free(moved);
+	return 0;
+}
+
 bool tree_is_shown(const struct plan *plan, const char *path)
 {
 	for (size_t i = 0; i < plan->tree_count; i++) {

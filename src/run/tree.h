@@ -11,6 +11,9 @@ ATTR_CHECKED int tree_add(struct plan *plan, const char *real, const char *guest
 /* Adds a symbolic link at a path without links, holding a text. */
 ATTR_CHECKED int tree_add_link(struct plan *plan, const char *guest, const char *target, struct error *err);
 
+/* Moves what was added last, from this index on, before all else: later trees are put over earlier ones. */
+ATTR_CHECKED int tree_put_first(struct plan *plan, size_t from, struct error *err);
+
 /* True when a path without links is among what was added: by its name inside, with the same file behind it. */
 bool tree_is_shown(const struct plan *plan, const char *path);
 

@@ -134,7 +134,7 @@ static const struct row rows[] = {
      .python = ".././../venv/bin//python3", .cwd = "proj/deep", .exe = "@/venv/bin/python3", .minor = 11, .roots = {"@/venv", "@/py"}},
     {.what = "--venv that is none", .tree = {"E py/bin/python3.11"}, .venv = "@/py", .exe = NULL, .says = "no virtual environment"},
     {.what = "--venv that is not there", .tree = {"D py/"}, .venv = "@/venv", .exe = NULL, .exit = 127, .says = "--venv"},
-    {.what = "--venv that is a file", .tree = {"F venv x"}, .venv = "@/venv", .exe = NULL, .exit = 127, .says = "--venv"},
+    {.what = "--venv that is a file", .tree = {"F venv x"}, .venv = "@/venv", .exe = NULL, .exit = 126, .says = "--venv"},
     {.what = "both, the same", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "L venv/bin/python3.11 python3", "F venv/pyvenv.cfg home = @/py/bin", "L other @/venv"},
      .venv = "@/other", .python = "@/venv/bin/python3.11", .exe = "@/venv/bin/python3.11", .minor = 11, .roots = {"@/venv", "@/py"}},
     {.what = "both, different", .tree = {"E py/bin/python3.11", "L venv/bin/python3 @/py/bin/python3.11", "F venv/pyvenv.cfg home = @/py/bin"},
