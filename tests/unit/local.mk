@@ -21,6 +21,7 @@ check_PROGRAMS += \
 	tests/unit/test_interpreter \
 	tests/unit/test_layer \
 	tests/unit/test_option \
+	tests/unit/test_path \
 	tests/unit/test_policy \
 	tests/unit/test_relay \
 	tests/unit/test_strlist \
@@ -28,6 +29,7 @@ check_PROGRAMS += \
 	tests/unit/test_text \
 	tests/unit/test_traceback \
 	tests/unit/test_usage \
+	tests/unit/test_venv \
 	tests/unit/test_verdict
 
 tests_unit_test_advice_LDADD = $(unit_libs)
@@ -42,6 +44,7 @@ tests_unit_test_hint_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fd_read_u64_at,--wrap=ac
 tests_unit_test_interpreter_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
+tests_unit_test_path_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
@@ -49,5 +52,6 @@ tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
 tests_unit_test_traceback_LDADD = $(unit_libs)
 tests_unit_test_usage_LDADD = $(unit_libs)
+tests_unit_test_venv_LDADD = $(unit_libs)
 tests_unit_test_verdict_LDADD = $(unit_libs) $(JANSSON_LIBS)
 endif

@@ -258,6 +258,35 @@ static void test_parsed_values(void **state)
 	policy_fini(&policy);
 }
 
+/* A profile's interpreter gives way to the command line's, either way round; of one origin both stay. */
+static void test_one_interpreter(void **state)
+{
+	static const struct {
+		enum origin python;
+		enum origin venv;
+		bool has_python;
+		bool has_venv;
+	} cases[] = {
+	    {ORIGIN_DEFAULT, ORIGIN_COMMAND_LINE, false, true},
+	    {ORIGIN_COMMAND_LINE, ORIGIN_DEFAULT, true, false},
+	    {ORIGIN_COMMAND_LINE, ORIGIN_COMMAND_LINE, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct policy policy;
+		struct error err;
+
+		assert_int_equal(policy_init(&policy, &err), 0);
+		assert_int_equal(option_apply(&policy, OPTION_PYTHON, "python3.12", cases[i].python, &err), 0);
+		assert_int_equal(option_apply(&policy, OPTION_VENV, ".venv", cases[i].venv, &err), 0);
+		assert_int_equal(policy_finalize(&policy, (char *[]){NULL}, &err), 0);
+		CHECK((policy.command.python != NULL) == cases[i].has_python, "case %zu", i);
+		CHECK((policy.command.venv != NULL) == cases[i].has_venv, "case %zu", i);
+		policy_fini(&policy);
+	}
+}
+
 static void test_fsize_within_disk(void **state)
 {
 	static const struct {
@@ -287,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bind),	 cmocka_unit_test(test_guest),
+	    cmocka_unit_test(test_one_interpreter),
 	    cmocka_unit_test(test_finalize),	 cmocka_unit_test(test_env_values),
 	    cmocka_unit_test(test_parsed_values), cmocka_unit_test(test_fsize_within_disk),
 	};
