@@ -317,9 +317,14 @@ static int read_environment(const char *path, struct interpreter *ret, struct ve
 static int find_version(const char *path, const struct venv_config *config, struct interpreter *ret,
 			struct error *err)
 {
-	bool is_found = parse_name(path_base(ret->real_exe), &ret->minor, ret->library) ||
-			find_library(ret->prefix, ret->is_venv, ret);
+	const char *name = path_base(ret->real_exe);
+	bool is_found = parse_name(name, &ret->minor, ret->library);
 
+	/* Anything beside a library of Python's is in such a prefix, too. */
+	if (!is_found && strstr(name, "python") == NULL)
+		return refuse_layout(path, ret->real_exe, ret->prefix, err);
+	if (!is_found)
+		is_found = find_library(ret->prefix, ret->is_venv, ret);
 	if (!is_found && ret->is_venv && config->minor != 0) {
 		ret->minor = config->minor;
 		(void)snprintf(ret->library, sizeof(ret->library), "python3.%u", ret->minor);

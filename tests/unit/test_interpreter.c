@@ -209,6 +209,7 @@ static const struct row rows[] = {
     {.what = "as old as may be", .tree = {"E py/bin/python3.8"}, .python = "@/py/bin/python3.8",
      .exe = "@/py/bin/python3.8", .minor = 8, .roots = {"@/py"}},
     {.what = "no Python", .tree = {"E py/bin/perl"}, .python = "@/py/bin/perl", .exe = NULL, .says = "no Python 3"},
+    {.what = "another program of a Python's prefix", .tree = {"E py/bin/perl", "D py/lib/python3.11/"}, .python = "@/py/bin/perl", .exe = NULL, .says = "no Python 3"},
     {.what = "Python 2", .tree = {"E py/bin/python2.7", "D py/lib/python2.7/"}, .python = "@/py/bin/python2.7",
      .exe = NULL, .says = "is Python 2;"},
     {.what = "two versions in lib", .tree = {"E py/bin/python3", "D py/lib/python3.9/", "D py/lib/python3.11/"},
