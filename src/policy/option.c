@@ -80,7 +80,7 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .help = "show a project read-only and import from it"},
     [OPTION_RUNTIME] = {"runtime", 0, .group = OPTION_GROUP_FILES,
 			CHOICE(files.runtime, runtime_words, "system", "system|closure"),
-			.help = "/usr, or the interpreter's own files only"},
+			.help = "/usr, or Python's own files only"},
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
 		       .help = "the interpreter (default: PATH's python3)"},
