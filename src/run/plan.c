@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "python/closure.h"
 #include "python/interpreter.h"
 #include "run/tree.h"
 
@@ -224,8 +225,14 @@ static int python_argv(const struct policy *policy, const struct interpreter *py
 static int add_root(struct plan *plan, const char *root, struct error *err)
 {
 	AUTO_FREE char *real = realpath(root, NULL);
+	int r;
 
-	return real == NULL ? error_set(err, "python", errno, "%s", root) : tree_add(plan, real, root, false, err);
+	if (real == NULL)
+		return error_set(err, "python", errno, "%s", root);
+	r = tree_add(plan, real, root, false, err);
+	if (r == 0)
+		plan->trees[plan->tree_count - 1].runtime = true;
+	return r;
 }
 
 static int plan_python(const struct policy *policy, struct plan *plan, struct error *err)
@@ -241,6 +248,12 @@ static int plan_python(const struct policy *policy, struct plan *plan, struct er
 		} else {
 			r = add_root(plan, python.roots.item[i], err);
 		}
+	}
+	if (r == 0 && policy->files.runtime == RUNTIME_CLOSURE) {
+		r = closure_find(&python, &plan->parts, err);
+		plan->runtime = (struct stage_runtime){.dirs = &plan->parts.dirs,
+						       .files = &plan->parts.files,
+						       .links = &plan->parts.links};
 	}
 	if (r == 0 && policy->command.kind == COMMAND_SCRIPT)
 		r = open_script(policy->command.target, plan, err);
@@ -397,6 +410,7 @@ void plan_fini(struct plan *plan)
 		close_fd(&plan->trees[i].tree_fd);
 	}
 	free(plan->trees);
+	view_parts_fini(&plan->parts);
 	close_fd(&plan->workdir_fd);
 	close_fd(&plan->script_fd);
 	close_fd(&plan->result_fd);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -17,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "stage/stage.h"
 
 #define NAME "rootfs"
@@ -150,9 +152,108 @@ static int enter_root(struct error *err)
 	return 0;
 }
 
+static const char *const system_dirs[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+
+static int place_all_system(struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(system_dirs) && r == 0; i++)
+		r = place_system(system_dirs[i], err);
+	return r;
+}
+
+/* Shows one part under its own name. No link is followed: the path is what was found behind them all. */
+static int place_part(int full_fd, const char *path, bool directory, struct error *err)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW | (directory ? O_DIRECTORY : 0),
+				     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+	AUTO_CLOSE int part_fd = sys_openat2(full_fd, relative(path), &how);
+	AUTO_CLOSE int tree_fd = -1;
+	int r;
+
+	if (part_fd < 0)
+		return fail(err, "open", path);
+	tree_fd = open_tree(part_fd, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+				(directory ? AT_RECURSIVE : 0U));
+	if (tree_fd < 0)
+		return fail(err, "open_tree", path);
+	r = path_make_target(relative(path), directory, NAME, err);
+	if (r < 0)
+		return r;
+	if (move_mount(tree_fd, "", AT_FDCWD, relative(path), MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(err, "mount", path);
+	return 0;
+}
+
+static int place_link(const char *path, const char *target, struct error *err)
+{
+	char parent[PATH_MAX];
+	int r;
+
+	(void)snprintf(parent, sizeof(parent), "%s", relative(path));
+	*strrchr(parent, '/') = '\0';
+	r = path_make_dirs(parent, NAME, err);
+	if (r < 0)
+		return r;
+	return symlink(target, relative(path)) < 0 ? fail(err, "symlink", path) : 0;
+}
+
+static int place_parts(const struct stage_runtime *runtime, int full_fd, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++) {
+		char target[256];
+		ssize_t n = readlinkat(full_fd, system_dirs[i], target, sizeof(target) - 1);
+
+		/* Else a directory, which the parts in it make, or nothing. */
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (symlink(target, system_dirs[i]) < 0)
+			return fail(err, "symlink", system_dirs[i]);
+	}
+	for (size_t i = 0; i < runtime->dirs->count && r == 0; i++)
+		r = place_part(full_fd, runtime->dirs->item[i], true, err);
+	for (size_t i = 0; i < runtime->links->count && r == 0; i += 2)
+		r = place_link(runtime->links->item[i], runtime->links->item[i + 1], err);
+	for (size_t i = 0; i < runtime->files->count && r == 0; i++)
+		r = place_part(full_fd, runtime->files->item[i], false, err);
+	return r;
+}
+
+/*
+ * Shows parts of the runtime, taken out of its full view, which is mounted aside and goes away again: so
+ * nothing can be shown that the full view would not show, whoever wrote the list of parts.
+ */
+static int place_runtime(const struct stage_ctx *ctx, struct error *err)
+{
+	static const char aside[] = ".full";
+	AUTO_CLOSE int full_fd = -1;
+	int r;
+
+	if (mkdir(aside, 0700) < 0 || mount("tmpfs", aside, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return fail(err, "mount tmpfs on", aside);
+	full_fd = open(aside, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (full_fd < 0 || fchdir(full_fd) < 0)
+		return fail(err, "open", aside);
+	r = place_all_system(err);
+	for (size_t i = 0; i < ctx->tree_count && r == 0; i++)
+		if (ctx->trees[i].runtime)
+			r = place_tree(&ctx->trees[i], err);
+	if (r == 0 && fchdir(ctx->root_fd) < 0)
+		r = fail(err, "chdir", "/");
+	if (r == 0)
+		r = place_parts(ctx->runtime, full_fd, err);
+	if (r == 0 && (umount2(aside, MNT_DETACH) < 0 || rmdir(aside) < 0))
+		r = fail(err, "unmount", aside);
+	return r;
+}
+
 int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	static const char *const system[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 	int r = 0;
 
 	umask(022);
@@ -162,8 +263,7 @@ int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error 
 	ctx->root_fd = mount_root(policy, ctx, err);
 	if (ctx->root_fd < 0)
 		return ctx->root_fd;
-	for (size_t i = 0; i < ARRAY_SIZE(system) && r == 0; i++)
-		r = place_system(system[i], err);
+	r = ctx->runtime != NULL ? place_runtime(ctx, err) : place_all_system(err);
 	if (r == 0 && (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 ||
 		       mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0))
 		r = fail(err, "mkdir", "/task");
@@ -178,6 +278,8 @@ int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error
 	for (size_t i = 0; i < ctx->tree_count && r == 0; i++) {
 		const struct stage_tree *tree = &ctx->trees[i];
 
+		if (ctx->runtime != NULL && tree->runtime)
+			continue;
 		/* Writable ones come when the root is sealed; their places must be there by then. */
 		r = tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)
 				   : place_tree(tree, err);
