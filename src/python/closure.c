@@ -9,7 +9,6 @@
  */
 #include "python/closure.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -19,17 +18,19 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "python/elf.h"
 #include "python/ldcache.h"
+#include "python/modules.h"
 
 #define NAME "python"
-#define DEPTH_MAX 24U
 #define OBJECTS_MAX 16384U
 #define RUN_PATHS_MAX 65536U
 
 /* A file whose libraries are to be found. */
 struct object {
 	char *path;	 /* as the linker was given it: $ORIGIN is its directory */
+	char *host;	 /* what it is on the host, links followed */
 	char *run_paths; /* "DIR:DIR": DT_RPATH of those that loaded it */
 };
 
@@ -40,6 +41,7 @@ struct closure {
 	struct object *objects; /* a queue: those before next are done */
 	size_t count;
 	size_t next;
+	struct strlist looked; /* directories that were looked through for modules */
 	struct strlist names; /* libraries that were looked for in the cache and the usual directories */
 	void *seen_names;     /* tsearch(3) of those */
 	void *seen_objects;
@@ -89,13 +91,13 @@ static bool is_absent(int r)
 /* Shows something if it is there. 1 when it is, 0, or -errno. */
 static int show(struct closure *c, const char *path, struct view_entry *ret)
 {
-	int r = view_add(&c->view, path, ret);
+	int r = view_add(&c->view, path, false, ret);
 
 	return r == 0 ? 1 : is_absent(r) ? 0 : r;
 }
 
 /* Puts a file into the queue, unless it has been there. */
-static int enqueue(struct closure *c, const char *path, const char *run_paths)
+static int enqueue(struct closure *c, const char *path, const char *host, const char *run_paths)
 {
 	struct object *grown;
 	struct object object;
@@ -104,13 +106,14 @@ static int enqueue(struct closure *c, const char *path, const char *run_paths)
 		return 0;
 	if (c->count == OBJECTS_MAX)
 		return -E2BIG;
-	object = (struct object){.path = strdup(path), .run_paths = strdup(run_paths)};
+	object = (struct object){.path = strdup(path), .host = strdup(host), .run_paths = strdup(run_paths)};
 	grown = reallocarray(c->objects, c->count + 1, sizeof(*grown));
 	if (grown != NULL)
 		c->objects = grown;
-	if (grown == NULL || object.path == NULL || object.run_paths == NULL ||
+	if (grown == NULL || object.path == NULL || object.host == NULL || object.run_paths == NULL ||
 	    tsearch(object.path, &c->seen_objects, compare) == NULL) {
 		free(object.path);
+		free(object.host);
 		free(object.run_paths);
 		return -ENOMEM;
 	}
@@ -122,14 +125,11 @@ static int enqueue(struct closure *c, const char *path, const char *run_paths)
 static int show_library(struct closure *c, const char *path, const char *run_paths)
 {
 	struct view_entry entry;
-	int r = view_find(&c->view, path, &entry);
+	int r = view_add(&c->view, path, true, &entry);
 
-	if (r < 0 || !S_ISREG(entry.st.st_mode))
-		return r < 0 && !is_absent(r) ? r : 0;
-	r = show(c, path, &entry);
-	if (r <= 0)
-		return r;
-	r = enqueue(c, path, run_paths);
+	if (r < 0)
+		return is_absent(r) ? 0 : r;
+	r = enqueue(c, path, entry.host, run_paths);
 	return r < 0 ? r : 1;
 }
 
@@ -245,22 +245,6 @@ static int find_needed(struct closure *c, const char *name, const char *own, con
 	return r < 0 ? r : 0;
 }
 
-/* Opens a regular file of the full view that can't be anything else by then. */
-static int open_object(struct closure *c, const char *path)
-{
-	struct view_entry entry;
-	struct stat st;
-	int r = view_find(&c->view, path, &entry);
-	int fd;
-
-	if (r < 0)
-		return r;
-	fd = open(entry.host, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
-		close_fd(&fd);
-	return fd < 0 ? -ENOENT : fd;
-}
-
 static int follow_needed(struct closure *c, const char *path, const struct elf_info *info, const char *loaders)
 {
 	AUTO_FREE char *origin = strdup(path);
@@ -283,6 +267,13 @@ static int follow_needed(struct closure *c, const char *path, const struct elf_i
 	return r;
 }
 
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* Works off the queue. */
 static int follow_objects(struct closure *c)
 {
@@ -291,12 +282,14 @@ static int follow_objects(struct closure *c)
 	while (c->next < c->count && r == 0) {
 		/* The array may move, what it points to does not. */
 		const struct object object = c->objects[c->next++];
-		AUTO_CLOSE int fd = open_object(c, object.path);
+		const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+					     .resolve = RESOLVE_NO_SYMLINKS};
+		AUTO_CLOSE int fd = sys_openat2(AT_FDCWD, object.host, &how);
 		struct elf_info info;
 		struct view_entry entry;
 
 		/* What is no ELF file, or not ours to read, needs nothing. */
-		if (fd < 0 || elf_read(fd, &info) < 0)
+		if (fd < 0 || !is_regular(fd) || elf_read(fd, &info) < 0)
 			continue;
 		r = follow_needed(c, object.path, &info, object.run_paths);
 		if (r == 0 && info.interpreter != NULL)
@@ -307,7 +300,13 @@ static int follow_objects(struct closure *c)
 	return r;
 }
 
-/* A link in a directory that is shown leads on to a library or to data; to nothing else. */
+/* A directory that is looked through, by its name in the view and on the host. */
+struct place {
+	struct closure *closure;
+	struct view_entry dir;
+};
+
+/* A link leads on to a library or to data; to nothing else. */
 static int follow_link(struct closure *c, const char *path, bool is_library)
 {
 	struct view_entry entry;
@@ -315,69 +314,59 @@ static int follow_link(struct closure *c, const char *path, bool is_library)
 
 	if (r < 0)
 		return is_absent(r) ? 0 : r;
-	if (is_library && S_ISREG(entry.st.st_mode))
+	if (is_library)
 		r = show_library(c, path, "");
 	else if (path_is_below(entry.path, "/usr/share") && strcmp(entry.path, "/usr/share") != 0)
 		r = show(c, path, &entry);
 	return r < 0 ? r : 0;
 }
 
-/* Directories without modules. */
-static bool is_dull(const char *name)
+static int take_module(void *data, const char *name, bool is_link, bool is_library)
 {
-	const char *dot = strrchr(name, '.');
+	const struct place *place = data;
+	char path[PATH_MAX];
+	char host[PATH_MAX];
 
-	return *name == '.' || strcmp(name, "__pycache__") == 0 ||
-	       (dot != NULL && (strcmp(dot, ".dist-info") == 0 || strcmp(dot, ".egg-info") == 0));
-}
-
-/* Queues extension modules below a directory; path is its name in the view, at_fd and name find it. */
-static int scan(struct closure *c, char path[PATH_MAX], int at_fd, const char *name, unsigned int depth)
-{
-	int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t len = strlen(path);
-	struct dirent *entry;
-	int r = 0;
-
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (!join(path, place->dir.path, name) || !join(host, place->dir.host, name))
 		return 0;
-	}
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		bool is_library = strstr(entry->d_name, ".so") != NULL;
-		int n;
-
-		if (is_dull(entry->d_name) || (entry->d_type == DT_REG && !is_library))
-			continue;
-		n = snprintf(path + len, PATH_MAX - len, "/%s", entry->d_name);
-		if (n < 0 || (size_t)n >= PATH_MAX - len)
-			continue;
-		if (entry->d_type == DT_REG)
-			r = enqueue(c, path, "");
-		else if (entry->d_type == DT_LNK)
-			r = follow_link(c, path, is_library);
-		else if (entry->d_type == DT_DIR && depth < DEPTH_MAX)
-			r = scan(c, path, fd, entry->d_name, depth + 1);
-	}
-	path[len] = '\0';
-	closedir(dir);
-	return r;
+	return is_link ? follow_link(place->closure, path, is_library) : enqueue(place->closure, path, host, "");
 }
 
-/* Shows a directory that is imported from. 1 when it is there. */
+/* Shows a directory that is imported from, and looks for modules that need libraries. 1 when it is there. */
 static int show_modules(struct closure *c, const char *dir, const char *name)
 {
+	struct place place = {.closure = c};
 	char path[PATH_MAX];
-	struct view_entry entry;
-	size_t before = c->view.parts.dirs.count;
-	int r = join(path, dir, name) ? show(c, path, &entry) : 0;
+	int r = join(path, dir, name) ? show(c, path, &place.dir) : 0;
 
-	/* What lies in a directory that was shown before was scanned with it. */
-	if (r <= 0 || c->view.parts.dirs.count == before)
-		return r;
-	r = scan(c, entry.path, AT_FDCWD, entry.host, 0);
+	if (r <= 0 || !S_ISDIR(place.dir.st.st_mode))
+		return r < 0 ? r : 0;
+	for (size_t i = 0; i < c->looked.count; i++)
+		if (strcmp(c->looked.item[i], place.dir.path) == 0)
+			return 1;
+	r = strlist_add(&c->looked, place.dir.path);
+	if (r == 0)
+		r = modules_find(place.dir.host, take_module, &place);
 	return r < 0 ? r : 1;
+}
+
+/* lib/python3.N of a prefix, or of an environment, which has no standard library. */
+static int show_library_dir(struct closure *c, const char *prefix, const char *lib, bool *has_library)
+{
+	static const char *const modules[] = {"lib-dynload", "site-packages", "dist-packages"};
+	char path[PATH_MAX];
+	char name[PATH_MAX];
+	struct view_entry entry;
+	int n = snprintf(path, sizeof(path), "%s/%s/python3.%u", prefix, lib, c->python->minor);
+	int r = n > 0 && n < PATH_MAX ? show(c, path, &entry) : 0;
+
+	if (r <= 0)
+		return r;
+	if (join(name, path, "os.py") && view_find(&c->view, name, &entry) == 0)
+		*has_library = true;
+	for (size_t i = 0; i < ARRAY_SIZE(modules) && r >= 0; i++)
+		r = show_modules(c, path, modules[i]);
+	return r;
 }
 
 static int show_data(struct closure *c, const char *prefix)
@@ -400,17 +389,11 @@ static int show_prefix(struct closure *c, const char *prefix, bool *ret_has_libr
 	char archive[32];
 	const char *const names[] = {"pyvenv.cfg", "bin/python", "bin/python3", program, archive};
 	char path[PATH_MAX];
-	char name[64];
 	struct view_entry entry;
-	int r = 0;
+	int r = show_library_dir(c, prefix, "lib", ret_has_library);
 
-	for (unsigned int i = 0; i < 2 && r >= 0; i++) {
-		(void)snprintf(name, sizeof(name), "%s/python3.%u", i == 0 ? "lib" : "lib64", minor);
-		r = show_modules(c, prefix, name);
-		(void)snprintf(name, sizeof(name), "%s/python3.%u/os.py", i == 0 ? "lib" : "lib64", minor);
-		if (r > 0 && join(path, prefix, name) && view_find(&c->view, path, &entry) == 0)
-			*ret_has_library = true;
-	}
+	if (r >= 0)
+		r = show_library_dir(c, prefix, "lib64", ret_has_library);
 	(void)snprintf(program, sizeof(program), "bin/python3.%u", minor);
 	(void)snprintf(archive, sizeof(archive), "lib/python3%u.zip", minor);
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
@@ -477,10 +460,10 @@ static int find_all(struct closure *c)
 	char prefix[PATH_MAX];
 	bool has_library = false;
 	struct view_entry exe;
-	int r = view_add(&c->view, c->python->exe, &exe);
+	int r = view_add(&c->view, c->python->exe, true, &exe);
 
 	if (r == 0)
-		r = enqueue(c, exe.path, "");
+		r = enqueue(c, exe.path, exe.host, "");
 	for (size_t i = 0; i < c->python->roots.count && r >= 0; i++)
 		r = show_prefix(c, c->python->roots.item[i], &has_library);
 	/* PREFIX/bin/python3.N; an environment's leads to the one that it was made by. */
@@ -514,9 +497,11 @@ static void closure_fini(struct closure *c)
 {
 	tdestroy(c->seen_names, forget);
 	tdestroy(c->seen_objects, forget);
+	strlist_fini(&c->looked);
 	strlist_fini(&c->names);
 	for (size_t i = 0; i < c->count; i++) {
 		free(c->objects[i].path);
+		free(c->objects[i].host);
 		free(c->objects[i].run_paths);
 	}
 	free(c->objects);
@@ -533,13 +518,12 @@ int closure_find(const struct interpreter *python, struct view_parts *ret, struc
 		r = ldcache_load("/etc/ld.so.cache", &c.cache);
 		if (r == 0)
 			r = find_all(&c);
+		if (r == 0)
+			r = view_take(&c.view, ret);
 		if (r < 0) {
 			error_set(err, NAME, r == -E2BIG ? 0 : -r, "--runtime closure: %s%s", python->exe,
 				  r == -E2BIG ? " needs more files than can be shown" : "");
 			r = error_hint(err, "--runtime system shows /usr as a whole");
-		} else {
-			*ret = c.view.parts;
-			memset(&c.view.parts, 0, sizeof(c.view.parts));
 		}
 	}
 	closure_fini(&c);

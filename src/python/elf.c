@@ -54,16 +54,23 @@ static int read_at(int fd, void *buf, size_t size, uint64_t offset)
 static int read_header(struct reader *in)
 {
 	Elf64_Ehdr header;
-	int r = read_at(in->fd, &header, sizeof(header), 0);
+	/* Mostly the program headers follow at once. */
+	ssize_t n = pread(in->fd, in->text, 1024, 0);
+	size_t size;
 
-	if (r < 0)
-		return r;
+	if (n < (ssize_t)sizeof(header))
+		return n < 0 ? -errno : -ENOEXEC;
+	memcpy(&header, in->text, sizeof(header));
 	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != MACHINE ||
 	    header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0 || header.e_phnum > SEGMENTS_MAX)
 		return -ENOEXEC;
 	in->segment_count = header.e_phnum;
-	return read_at(in->fd, in->segments, in->segment_count * sizeof(Elf64_Phdr), header.e_phoff);
+	size = in->segment_count * sizeof(Elf64_Phdr);
+	if (header.e_phoff > (uint64_t)n || size > (uint64_t)n - header.e_phoff)
+		return read_at(in->fd, in->segments, size, header.e_phoff);
+	memcpy(in->segments, in->text + header.e_phoff, size);
+	return 0;
 }
 
 static const Elf64_Phdr *find_segment(const struct reader *in, Elf64_Word type)

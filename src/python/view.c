@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <search.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,19 +140,31 @@ static int step(struct view *view, struct view_entry *at, char rest[2 * PATH_MAX
 	return 1;
 }
 
+/* Most names are in a few directories: where such a one leads to, or NULL. */
+static const char *find_known(const struct view *view, const char *dir, size_t len)
+{
+	for (size_t i = 0; i < view->known.count; i += 2)
+		if (strlen(view->known.item[i]) == len && memcmp(view->known.item[i], dir, len) == 0)
+			return view->known.item[i + 1];
+	return NULL;
+}
+
+static int add_known(struct view *view, const char *dir, size_t len, const char *real)
+{
+	if (view->known.count >= (size_t)2 * VIEW_KNOWN_MAX)
+		return 0;
+	return strlist_addf(&view->known, "%.*s", (int)len, dir) < 0 || strlist_add(&view->known, real) < 0 ? -ENOMEM
+													 : 0;
+}
+
 static int follow(struct view *view, const char *path, struct view_entry *at, bool adds)
 {
 	char rest[2 * PATH_MAX];
 	char *next = rest;
 	unsigned int hops = 0;
 
-	if (*path != '/' || strlen(path) >= PATH_MAX)
-		return *path != '/' ? -ENOENT : -ENAMETOOLONG;
-	memcpy(rest, path, strlen(path) + 1);
-	at->path[0] = '\0';
-	at->host[0] = '\0';
-	memset(&at->st, 0, sizeof(at->st));
 	at->st.st_mode = S_IFDIR;
+	memcpy(rest, path, strlen(path) + 1);
 	for (;;) {
 		size_t old = strlen(at->path);
 		char *part = next + strspn(next, "/");
@@ -189,23 +200,83 @@ static int follow(struct view *view, const char *path, struct view_entry *at, bo
 	}
 }
 
-int view_find(struct view *view, const char *path, struct view_entry *ret)
+static int find(struct view *view, const char *path, struct view_entry *ret, bool adds)
 {
-	return follow(view, path, ret, false);
+	const char *slash = strrchr(path, '/');
+	const char *known;
+	size_t len;
+	int r = 0;
+
+	if (*path != '/' || strlen(path) >= PATH_MAX)
+		return *path != '/' ? -ENOENT : -ENAMETOOLONG;
+	len = (size_t)(slash - path);
+	memset(ret, 0, sizeof(*ret));
+	known = find_known(view, path, len);
+	if (known != NULL) {
+		memcpy(ret->path, known, strlen(known) + 1);
+	} else if (adds) {
+		char dir[PATH_MAX];
+
+		memcpy(dir, path, len);
+		dir[len] = '\0';
+		r = follow(view, dir, ret, true);
+		if (r == 0)
+			r = S_ISDIR(ret->st.st_mode) ? add_known(view, dir, len, ret->path) : -ENOENT;
+	} else {
+		slash = path;
+	}
+	return r < 0 ? r : follow(view, slash, ret, adds);
 }
 
-int view_add(struct view *view, const char *path, struct view_entry *ret)
+int view_find(struct view *view, const char *path, struct view_entry *ret)
+{
+	return find(view, path, ret, false);
+}
+
+int view_add(struct view *view, const char *path, bool only_file, struct view_entry *ret)
 {
 	enum place place;
-	int r = follow(view, path, ret, true);
+	int r = find(view, path, ret, true);
 
 	if (r < 0)
 		return r;
 	/* The top of the full view, and what is not its own, is not to be had as a whole. */
 	place = find_host(view, ret->path, ret->host);
-	if (place != PLACE_HOST || (!S_ISREG(ret->st.st_mode) && !S_ISDIR(ret->st.st_mode)))
+	if (place != PLACE_HOST || (!S_ISREG(ret->st.st_mode) && (only_file || !S_ISDIR(ret->st.st_mode))))
 		return -ENOENT;
 	return add(view, S_ISDIR(ret->st.st_mode) ? &view->parts.dirs : &view->parts.files, ret->path, NULL);
+}
+
+/* stride: entries that belong together; the first is a path. */
+static int take_outside(const struct view *view, const struct strlist *list, size_t stride, struct strlist *ret)
+{
+	for (size_t i = 0; i < list->count; i += stride) {
+		if (is_in_dir(view, list->item[i]))
+			continue;
+		for (size_t k = 0; k < stride; k++)
+			if (strlist_add(ret, list->item[i + k]) < 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+int view_take(struct view *view, struct view_parts *ret)
+{
+	struct view_parts parts;
+	int r;
+
+	memset(&parts, 0, sizeof(parts));
+	r = take_outside(view, &view->parts.files, 1, &parts.files);
+	if (r == 0)
+		r = take_outside(view, &view->parts.links, 2, &parts.links);
+	if (r < 0) {
+		view_parts_fini(&parts);
+		return r;
+	}
+	parts.dirs = view->parts.dirs;
+	memset(&view->parts.dirs, 0, sizeof(view->parts.dirs));
+	*ret = parts;
+	return 0;
 }
 
 void view_parts_fini(struct view_parts *parts)
@@ -224,6 +295,7 @@ void view_fini(struct view *view)
 {
 	tdestroy(view->seen, forget);
 	strlist_fini(&view->real_roots);
+	strlist_fini(&view->known);
 	view_parts_fini(&view->parts);
 	memset(view, 0, sizeof(*view));
 }

@@ -7,6 +7,7 @@
 #define CAPSULE_PYTHON_VIEW_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -19,11 +20,14 @@ struct view_parts {
 	struct strlist links; /* a link's path, then what it says, and so on */
 };
 
+#define VIEW_KNOWN_MAX 32U
+
 struct view {
 	const struct strlist *roots; /* shown beside the system's directories; borrowed */
 	struct strlist real_roots;   /* where they are on the host */
 	struct view_parts parts;
 	void *seen; /* tsearch(3): paths in parts */
+	struct strlist known; /* directories that things were added from, each before what it really is */
 };
 
 /* A name that was followed to its end. */
@@ -40,10 +44,13 @@ ATTR_CHECKED int view_init(struct view *view, const struct strlist *roots, struc
 ATTR_CHECKED int view_find(struct view *view, const char *path, struct view_entry *ret);
 
 /*
- * The same, and adds what is found, a regular file or a directory, with the links on the way. Anything
- * else is -ENOENT. -ENOMEM, -E2BIG when there is too much.
+ * The same, and adds what is found with the links on the way: a regular file or, unless only files are
+ * wanted, a directory. Anything else is -ENOENT. -ENOMEM, -E2BIG when there is too much.
  */
-ATTR_CHECKED int view_add(struct view *view, const char *path, struct view_entry *ret);
+ATTR_CHECKED int view_add(struct view *view, const char *path, bool only_file, struct view_entry *ret);
+
+/* Hands the parts over, each once: what lies in a directory that is a part is none of its own. -ENOMEM. */
+ATTR_CHECKED int view_take(struct view *view, struct view_parts *ret);
 
 void view_parts_fini(struct view_parts *parts);
 void view_fini(struct view *view);

@@ -163,6 +163,17 @@ static int place_all_system(struct error *err)
 	return r;
 }
 
+/* Makes the directory that a path lies in; made is the one made last, since neighbours come together. */
+static int make_parent(const char *path, char made[PATH_MAX], struct error *err)
+{
+	size_t len = (size_t)(strrchr(path, '/') - path);
+
+	if (strncmp(made, path, len) == 0 && made[len] == '\0')
+		return 0;
+	(void)snprintf(made, PATH_MAX, "%.*s", (int)len, path);
+	return len == 0 ? 0 : path_make_dirs(relative(made), NAME, err);
+}
+
 /* Shows one part under its own name. No link is followed: the path is what was found behind them all. */
 static int place_part(int full_fd, const char *path, bool directory, struct error *err)
 {
@@ -175,33 +186,20 @@ static int place_part(int full_fd, const char *path, bool directory, struct erro
 	if (part_fd < 0)
 		return fail(err, "open", path);
 	tree_fd = open_tree(part_fd, "",
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-				(directory ? AT_RECURSIVE : 0U));
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (directory ? AT_RECURSIVE : 0U));
 	if (tree_fd < 0)
 		return fail(err, "open_tree", path);
-	r = path_make_target(relative(path), directory, NAME, err);
+	r = directory ? path_make_dirs(relative(path), NAME, err) : path_make_file(relative(path), NAME, err);
 	if (r < 0)
 		return r;
-	if (move_mount(tree_fd, "", AT_FDCWD, relative(path), MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return fail(err, "mount", path);
-	return 0;
-}
-
-static int place_link(const char *path, const char *target, struct error *err)
-{
-	char parent[PATH_MAX];
-	int r;
-
-	(void)snprintf(parent, sizeof(parent), "%s", relative(path));
-	*strrchr(parent, '/') = '\0';
-	r = path_make_dirs(parent, NAME, err);
-	if (r < 0)
-		return r;
-	return symlink(target, relative(path)) < 0 ? fail(err, "symlink", path) : 0;
+	return move_mount(tree_fd, "", AT_FDCWD, relative(path), MOVE_MOUNT_F_EMPTY_PATH) < 0
+		   ? fail(err, "mount", path)
+		   : 0;
 }
 
 static int place_parts(const struct stage_runtime *runtime, int full_fd, struct error *err)
 {
+	char made[PATH_MAX] = "";
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++) {
@@ -217,10 +215,18 @@ static int place_parts(const struct stage_runtime *runtime, int full_fd, struct 
 	}
 	for (size_t i = 0; i < runtime->dirs->count && r == 0; i++)
 		r = place_part(full_fd, runtime->dirs->item[i], true, err);
-	for (size_t i = 0; i < runtime->links->count && r == 0; i += 2)
-		r = place_link(runtime->links->item[i], runtime->links->item[i + 1], err);
-	for (size_t i = 0; i < runtime->files->count && r == 0; i++)
-		r = place_part(full_fd, runtime->files->item[i], false, err);
+	for (size_t i = 0; i < runtime->links->count && r == 0; i += 2) {
+		const char *path = runtime->links->item[i];
+
+		r = make_parent(path, made, err);
+		if (r == 0 && symlink(runtime->links->item[i + 1], relative(path)) < 0)
+			r = fail(err, "symlink", path);
+	}
+	for (size_t i = 0; i < runtime->files->count && r == 0; i++) {
+		r = make_parent(runtime->files->item[i], made, err);
+		if (r == 0)
+			r = place_part(full_fd, runtime->files->item[i], false, err);
+	}
 	return r;
 }
 
