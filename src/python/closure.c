@@ -351,7 +351,7 @@ static int show_modules(struct closure *c, const char *dir, const char *name)
 }
 
 /* lib/python3.N of a prefix, or of an environment, which has no standard library. */
-static int show_library_dir(struct closure *c, const char *prefix, const char *lib, bool *has_library)
+static int show_library_dir(struct closure *c, const char *prefix, const char *lib, const char **ret_home)
 {
 	static const char *const modules[] = {"lib-dynload", "site-packages", "dist-packages"};
 	char path[PATH_MAX];
@@ -363,7 +363,7 @@ static int show_library_dir(struct closure *c, const char *prefix, const char *l
 	if (r <= 0)
 		return r;
 	if (join(name, path, "os.py") && view_find(&c->view, name, &entry) == 0)
-		*has_library = true;
+		*ret_home = prefix;
 	for (size_t i = 0; i < ARRAY_SIZE(modules) && r >= 0; i++)
 		r = show_modules(c, path, modules[i]);
 	return r;
@@ -381,8 +381,8 @@ static int show_data(struct closure *c, const char *prefix)
 	return r;
 }
 
-/* Shows what Python has in a prefix, which may be an environment's. *ret_has_library: the standard one. */
-static int show_prefix(struct closure *c, const char *prefix, bool *ret_has_library)
+/* Shows what Python has in a prefix, which may be an environment's. *ret_home: where the standard library is. */
+static int show_prefix(struct closure *c, const char *prefix, const char **ret_home)
 {
 	unsigned int minor = c->python->minor;
 	char program[32];
@@ -390,10 +390,10 @@ static int show_prefix(struct closure *c, const char *prefix, bool *ret_has_libr
 	const char *const names[] = {"pyvenv.cfg", "bin/python", "bin/python3", program, archive};
 	char path[PATH_MAX];
 	struct view_entry entry;
-	int r = show_library_dir(c, prefix, "lib", ret_has_library);
+	int r = show_library_dir(c, prefix, "lib", ret_home);
 
 	if (r >= 0)
-		r = show_library_dir(c, prefix, "lib64", ret_has_library);
+		r = show_library_dir(c, prefix, "lib64", ret_home);
 	(void)snprintf(program, sizeof(program), "bin/python3.%u", minor);
 	(void)snprintf(archive, sizeof(archive), "lib/python3%u.zip", minor);
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
@@ -458,28 +458,28 @@ static bool has_system_packages(struct closure *c)
 static int find_all(struct closure *c)
 {
 	char prefix[PATH_MAX];
-	bool has_library = false;
+	const char *home = NULL;
 	struct view_entry exe;
 	int r = view_add(&c->view, c->python->exe, true, &exe);
 
 	if (r == 0)
 		r = enqueue(c, exe.path, exe.host, "");
 	for (size_t i = 0; i < c->python->roots.count && r >= 0; i++)
-		r = show_prefix(c, c->python->roots.item[i], &has_library);
+		r = show_prefix(c, c->python->roots.item[i], &home);
 	/* PREFIX/bin/python3.N; an environment's leads to the one that it was made by. */
 	memcpy(prefix, exe.path, sizeof(prefix));
 	for (unsigned int i = 0; i < 2 && r >= 0 && strrchr(prefix, '/') != NULL; i++)
 		*strrchr(prefix, '/') = '\0';
-	if (r >= 0 && !has_library && *prefix != '\0')
-		r = show_prefix(c, prefix, &has_library);
+	if (r >= 0 && home == NULL && *prefix != '\0')
+		r = show_prefix(c, prefix, &home);
 	/* A copied program says nothing of where it came from. */
-	if (r >= 0 && !has_library)
-		r = show_prefix(c, "/usr", &has_library);
-	if (r >= 0 && !has_library)
+	if (r >= 0 && home == NULL)
+		r = show_prefix(c, "/usr", &home);
+	if (r >= 0 && home == NULL)
 		return -ENOENT;
 	if (r >= 0)
 		r = show_data(c, "/usr");
-	if (r >= 0 && path_is_below(exe.path, "/usr") && has_system_packages(c))
+	if (r >= 0 && strcmp(home, "/usr") == 0 && has_system_packages(c))
 		r = show_system_packages(c);
 	if (r >= 0)
 		r = show_beside_libc(c);

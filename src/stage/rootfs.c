@@ -260,8 +260,6 @@ static int place_runtime(const struct stage_ctx *ctx, struct error *err)
 
 int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	int r = 0;
-
 	umask(022);
 	/* Nothing that is mounted here may travel back to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -269,11 +267,9 @@ int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error 
 	ctx->root_fd = mount_root(policy, ctx, err);
 	if (ctx->root_fd < 0)
 		return ctx->root_fd;
-	r = ctx->runtime != NULL ? place_runtime(ctx, err) : place_all_system(err);
-	if (r == 0 && (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 ||
-		       mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0))
-		r = fail(err, "mkdir", "/task");
-	return r;
+	if (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 || mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0)
+		return fail(err, "mkdir", "/task");
+	return ctx->runtime != NULL ? place_runtime(ctx, err) : place_all_system(err);
 }
 
 int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
