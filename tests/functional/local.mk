@@ -18,4 +18,5 @@ EXTRA_DIST += \
 	tests/escape/probes_network.py \
 	tests/escape/probes_processes.py \
 	tests/escape/probes_setid.py \
+	tests/escape/probes_strict.py \
 	tests/escape/test_runs.py
