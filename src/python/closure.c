@@ -89,9 +89,9 @@ static bool is_absent(int r)
 }
 
 /* Shows something if it is there. 1 when it is, 0, or -errno. */
-static int show(struct closure *c, const char *path, struct view_entry *ret)
+static int show(struct closure *c, const char *path, enum view_want want, struct view_entry *ret)
 {
-	int r = view_add(&c->view, path, false, ret);
+	int r = view_add(&c->view, path, want, ret);
 
 	return r == 0 ? 1 : is_absent(r) ? 0 : r;
 }
@@ -125,10 +125,10 @@ static int enqueue(struct closure *c, const char *path, const char *host, const 
 static int show_library(struct closure *c, const char *path, const char *run_paths)
 {
 	struct view_entry entry;
-	int r = view_add(&c->view, path, true, &entry);
+	int r = show(c, path, VIEW_LIBRARY, &entry);
 
-	if (r < 0)
-		return is_absent(r) ? 0 : r;
+	if (r <= 0)
+		return r;
 	r = enqueue(c, path, entry.host, run_paths);
 	return r < 0 ? r : 1;
 }
@@ -286,14 +286,13 @@ static int follow_objects(struct closure *c)
 					     .resolve = RESOLVE_NO_SYMLINKS};
 		AUTO_CLOSE int fd = sys_openat2(AT_FDCWD, object.host, &how);
 		struct elf_info info;
-		struct view_entry entry;
 
 		/* What is no ELF file, or not ours to read, needs nothing. */
 		if (fd < 0 || !is_regular(fd) || elf_read(fd, &info) < 0)
 			continue;
 		r = follow_needed(c, object.path, &info, object.run_paths);
 		if (r == 0 && info.interpreter != NULL)
-			r = show(c, info.interpreter, &entry);
+			r = show_library(c, info.interpreter, "");
 		elf_fini(&info);
 		r = r > 0 ? 0 : r;
 	}
@@ -317,7 +316,7 @@ static int follow_link(struct closure *c, const char *path, bool is_library)
 	if (is_library)
 		r = show_library(c, path, "");
 	else if (path_is_below(entry.path, "/usr/share") && strcmp(entry.path, "/usr/share") != 0)
-		r = show(c, path, &entry);
+		r = show(c, path, VIEW_ANY, &entry);
 	return r < 0 ? r : 0;
 }
 
@@ -337,7 +336,7 @@ static int show_modules(struct closure *c, const char *dir, const char *name)
 {
 	struct place place = {.closure = c};
 	char path[PATH_MAX];
-	int r = join(path, dir, name) ? show(c, path, &place.dir) : 0;
+	int r = join(path, dir, name) ? show(c, path, VIEW_ANY, &place.dir) : 0;
 
 	if (r <= 0 || !S_ISDIR(place.dir.st.st_mode))
 		return r < 0 ? r : 0;
@@ -358,7 +357,7 @@ static int show_library_dir(struct closure *c, const char *prefix, const char *l
 	char name[PATH_MAX];
 	struct view_entry entry;
 	int n = snprintf(path, sizeof(path), "%s/%s/python3.%u", prefix, lib, c->python->minor);
-	int r = n > 0 && n < PATH_MAX ? show(c, path, &entry) : 0;
+	int r = n > 0 && n < PATH_MAX ? show(c, path, VIEW_ANY, &entry) : 0;
 
 	if (r <= 0)
 		return r;
@@ -377,7 +376,7 @@ static int show_data(struct closure *c, const char *prefix)
 
 	for (size_t i = 0; i < ARRAY_SIZE(data_parts) && r >= 0; i++)
 		if (join(path, prefix, data_parts[i]))
-			r = show(c, path, &entry);
+			r = show(c, path, VIEW_ANY, &entry);
 	return r;
 }
 
@@ -398,8 +397,8 @@ static int show_prefix(struct closure *c, const char *prefix, const char **ret_h
 	(void)snprintf(archive, sizeof(archive), "lib/python3%u.zip", minor);
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
 		if (join(path, prefix, names[i]))
-			r = show(c, path, &entry);
-	return r < 0 ? r : show_data(c, prefix);
+			r = show(c, path, VIEW_FILE, &entry);
+	return r < 0 ? r : 0;
 }
 
 /* Where the system's interpreter finds packages beside its own prefix: Debian, Fedora. */
@@ -460,7 +459,7 @@ static int find_all(struct closure *c)
 	char prefix[PATH_MAX];
 	const char *home = NULL;
 	struct view_entry exe;
-	int r = view_add(&c->view, c->python->exe, true, &exe);
+	int r = view_add(&c->view, c->python->exe, VIEW_FILE, &exe);
 
 	if (r == 0)
 		r = enqueue(c, exe.path, exe.host, "");
@@ -477,6 +476,8 @@ static int find_all(struct closure *c)
 		r = show_prefix(c, "/usr", &home);
 	if (r >= 0 && home == NULL)
 		return -ENOENT;
+	if (r >= 0)
+		r = show_data(c, home);
 	if (r >= 0)
 		r = show_data(c, "/usr");
 	if (r >= 0 && strcmp(home, "/usr") == 0 && has_system_packages(c))

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <search.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -233,7 +234,15 @@ int view_find(struct view *view, const char *path, struct view_entry *ret)
 	return find(view, path, ret, false);
 }
 
-int view_add(struct view *view, const char *path, bool only_file, struct view_entry *ret)
+static bool is_wanted(const struct view_entry *entry, enum view_want want)
+{
+	if (S_ISDIR(entry->st.st_mode))
+		return want == VIEW_ANY;
+	return S_ISREG(entry->st.st_mode) &&
+	       (want != VIEW_LIBRARY || strstr(strrchr(entry->path, '/'), ".so") != NULL);
+}
+
+int view_add(struct view *view, const char *path, enum view_want want, struct view_entry *ret)
 {
 	enum place place;
 	int r = find(view, path, ret, true);
@@ -242,7 +251,7 @@ int view_add(struct view *view, const char *path, bool only_file, struct view_en
 		return r;
 	/* The top of the full view, and what is not its own, is not to be had as a whole. */
 	place = find_host(view, ret->path, ret->host);
-	if (place != PLACE_HOST || (!S_ISREG(ret->st.st_mode) && (only_file || !S_ISDIR(ret->st.st_mode))))
+	if (place != PLACE_HOST || !is_wanted(ret, want))
 		return -ENOENT;
 	return add(view, S_ISDIR(ret->st.st_mode) ? &view->parts.dirs : &view->parts.files, ret->path, NULL);
 }

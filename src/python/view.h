@@ -7,7 +7,6 @@
 #define CAPSULE_PYTHON_VIEW_H
 
 #include <limits.h>
-#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -43,11 +42,17 @@ ATTR_CHECKED int view_init(struct view *view, const struct strlist *roots, struc
 /* Follows a name. 0; -ENOENT when the full view has no such thing; -ELOOP, -ENAMETOOLONG. */
 ATTR_CHECKED int view_find(struct view *view, const char *path, struct view_entry *ret);
 
+enum view_want {
+	VIEW_ANY,     /* a regular file or a directory */
+	VIEW_FILE,
+	VIEW_LIBRARY, /* a regular file whose own name has ".so" in it: never a program */
+};
+
 /*
- * The same, and adds what is found with the links on the way: a regular file or, unless only files are
- * wanted, a directory. Anything else is -ENOENT. -ENOMEM, -E2BIG when there is too much.
+ * The same, and adds what is found with the links on the way. What is not wanted is -ENOENT. -ENOMEM,
+ * -E2BIG when there is too much.
  */
-ATTR_CHECKED int view_add(struct view *view, const char *path, bool only_file, struct view_entry *ret);
+ATTR_CHECKED int view_add(struct view *view, const char *path, enum view_want want, struct view_entry *ret);
 
 /* Hands the parts over, each once: what lies in a directory that is a part is none of its own. -ENOMEM. */
 ATTR_CHECKED int view_take(struct view *view, struct view_parts *ret);

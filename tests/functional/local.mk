@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_strict.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \
