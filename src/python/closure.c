@@ -41,6 +41,7 @@ struct closure {
 	struct object *objects; /* a queue: those before next are done */
 	size_t count;
 	size_t next;
+	char *run_paths;       /* the program's: they hold for its modules as well */
 	struct strlist looked; /* directories that were looked through for modules */
 	struct strlist names; /* libraries that were looked for in the cache and the usual directories */
 	void *seen_names;     /* tsearch(3) of those */
@@ -264,6 +265,10 @@ static int follow_needed(struct closure *c, const char *path, const struct elf_i
 		r = add_run_path(&inherited, loaders, origin);
 	for (size_t i = 0; i < info->needed.count && r == 0; i++)
 		r = find_needed(c, info->needed.item[i], info->runpath != NULL ? own : inherited, origin, inherited);
+	if (c->run_paths == NULL) {
+		c->run_paths = inherited;
+		inherited = NULL;
+	}
 	return r;
 }
 
@@ -299,6 +304,12 @@ static int follow_objects(struct closure *c)
 	return r;
 }
 
+/* Nothing where the program itself could not be read. */
+static const char *program_run_paths(const struct closure *c)
+{
+	return c->run_paths != NULL ? c->run_paths : "";
+}
+
 /* A directory that is looked through, by its name in the view and on the host. */
 struct place {
 	struct closure *closure;
@@ -314,7 +325,7 @@ static int follow_link(struct closure *c, const char *path, bool is_library)
 	if (r < 0)
 		return is_absent(r) ? 0 : r;
 	if (is_library)
-		r = show_library(c, path, "");
+		r = show_library(c, path, program_run_paths(c));
 	else if (path_is_below(entry.path, "/usr/share") && strcmp(entry.path, "/usr/share") != 0)
 		r = show(c, path, VIEW_ANY, &entry);
 	return r < 0 ? r : 0;
@@ -328,7 +339,8 @@ static int take_module(void *data, const char *name, bool is_link, bool is_libra
 
 	if (!join(path, place->dir.path, name) || !join(host, place->dir.host, name))
 		return 0;
-	return is_link ? follow_link(place->closure, path, is_library) : enqueue(place->closure, path, host, "");
+	return is_link ? follow_link(place->closure, path, is_library)
+		       : enqueue(place->closure, path, host, program_run_paths(place->closure));
 }
 
 /* Shows a directory that is imported from, and looks for modules that need libraries. 1 when it is there. */
@@ -463,6 +475,9 @@ static int find_all(struct closure *c)
 
 	if (r == 0)
 		r = enqueue(c, exe.path, exe.host, "");
+	/* The program first: its run paths are to be known. */
+	if (r == 0)
+		r = follow_objects(c);
 	for (size_t i = 0; i < c->python->roots.count && r >= 0; i++)
 		r = show_prefix(c, c->python->roots.item[i], &home);
 	/* PREFIX/bin/python3.N; an environment's leads to the one that it was made by. */
@@ -506,6 +521,7 @@ static void closure_fini(struct closure *c)
 		free(c->objects[i].run_paths);
 	}
 	free(c->objects);
+	free(c->run_paths);
 	ldcache_fini(&c->cache);
 	view_fini(&c->view);
 }
