@@ -1,11 +1,11 @@
 /*
- * Starts from the interpreter and the directories that it imports from, which are shown whole, and follows
- * DT_NEEDED from the program and from each extension module there. A library is looked for as the dynamic
- * linker does: run paths, /etc/ld.so.cache, the usual directories. The environment (LD_LIBRARY_PATH) is
- * the task's own affair.
+ * Starts from the interpreter and the directories that it imports from, which are shown whole, and
+ * follows DT_NEEDED from the program and from each extension module there. A library is looked for
+ * as the dynamic linker does: run paths, /etc/ld.so.cache, the usual directories. The environment
+ * (LD_LIBRARY_PATH) is the task's own affair.
  *
- * All of it may have been planted: depth, counts and lengths are bounded, only regular files are opened,
- * and a name leads no further than the full view does (view.h).
+ * All of it may have been planted: depth, counts and lengths are bounded, only regular files are
+ * opened, and a name leads no further than the full view does (view.h).
  */
 #include "python/closure.h"
 
@@ -23,8 +23,8 @@
 #include "python/ldcache.h"
 #include "python/modules.h"
 
-#define NAME "python"
-#define OBJECTS_MAX 16384U
+#define NAME	      "python"
+#define OBJECTS_MAX   16384U
 #define RUN_PATHS_MAX 65536U
 
 /* A file whose libraries are to be found. */
@@ -43,33 +43,52 @@ struct closure {
 	size_t next;
 	char *run_paths;       /* the program's: they hold for its modules as well */
 	struct strlist looked; /* directories that were looked through for modules */
-	struct strlist names; /* libraries that were looked for in the cache and the usual directories */
-	void *seen_names;     /* tsearch(3) of those */
+	struct strlist
+	    names; /* libraries that were looked for in the cache and the usual directories */
+	void *seen_names; /* tsearch(3) of those */
 	void *seen_objects;
 };
 
 /* Of each prefix: data that interpreter and libraries read at run time. */
 static const char *const data_parts[] = {
-    "lib/locale", "share/locale/locale.alias",		      /* other locales than C.UTF-8 */
-    "share/zoneinfo", "share/terminfo", "lib/terminfo",	      /* zoneinfo; curses, readline */
-    "lib/ssl/cert.pem", "lib/ssl/certs", "lib/ssl/openssl.cnf", /* Debian's OPENSSLDIR */
-    "ssl/cert.pem", "ssl/cacert.pem", "ssl/openssl.cnf",	      /* conda's */
-    "share/ca-certificates", "local/share/ca-certificates", "share/pki/ca-trust-source",
-    "share/matplotlib", "share/fonts", "share/fontconfig", "share/mime",
+    "lib/locale", /* other locales than C.UTF-8 */
+    "share/zoneinfo",
+    "share/terminfo",
+    "lib/terminfo", /* zoneinfo; curses, readline */
+    "lib/ssl/cert.pem",
+    "lib/ssl/certs",
+    "lib/ssl/openssl.cnf", /* Debian's OPENSSLDIR */
+    "ssl/cert.pem",
+    "ssl/cacert.pem",
+    "ssl/openssl.cnf", /* conda's */
+    "share/ca-certificates",
+    "local/share/ca-certificates",
+    "share/pki/ca-trust-source",
+    "share/matplotlib",
+    "share/fonts",
+    "share/fontconfig",
+    "share/mime",
 };
 
 /* What the linker or a library opens by a name that stands in no DT_NEEDED. */
 static const char *const extra_libraries[] = {
-    "libgcc_s.so.1",			   /* glibc: threads that end early, backtraces */
+    "libgcc_s.so.1",			    /* glibc: threads that end early, backtraces */
     "libnss_files.so.2", "libnss_dns.so.2", /* glibc before 2.34: accounts and hosts */
 };
 
-/* Beside libc: conversions that glibc loads, providers that OpenSSL loads. */
+/* Beside libc: conversions that glibc loads, providers that OpenSSL loads. They need nothing
+ * further. */
 static const char *const beside_libc[] = {"gconv", "ossl-modules"};
 
-static const char *const usual_dirs[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
-					 "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
-					 "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"};
+static const char *const usual_dirs[] = {"/lib/x86_64-linux-gnu",
+					 "/usr/lib/x86_64-linux-gnu",
+					 "/lib/aarch64-linux-gnu",
+					 "/usr/lib/aarch64-linux-gnu",
+					 "/lib64",
+					 "/usr/lib64",
+					 "/lib",
+					 "/usr/lib",
+					 "/usr/local/lib"};
 
 static int compare(const void *a, const void *b)
 {
@@ -107,12 +126,13 @@ static int enqueue(struct closure *c, const char *path, const char *host, const 
 		return 0;
 	if (c->count == OBJECTS_MAX)
 		return -E2BIG;
-	object = (struct object){.path = strdup(path), .host = strdup(host), .run_paths = strdup(run_paths)};
+	object = (struct object){
+	    .path = strdup(path), .host = strdup(host), .run_paths = strdup(run_paths)};
 	grown = reallocarray(c->objects, c->count + 1, sizeof(*grown));
 	if (grown != NULL)
 		c->objects = grown;
-	if (grown == NULL || object.path == NULL || object.host == NULL || object.run_paths == NULL ||
-	    tsearch(object.path, &c->seen_objects, compare) == NULL) {
+	if (grown == NULL || object.path == NULL || object.host == NULL ||
+	    object.run_paths == NULL || tsearch(object.path, &c->seen_objects, compare) == NULL) {
 		free(object.path);
 		free(object.host);
 		free(object.run_paths);
@@ -223,7 +243,8 @@ static int find_by_name(struct closure *c, const char *name, const char *run_pat
 	for (size_t i = 0; i < ARRAY_SIZE(usual_dirs) && r >= 0 && found == 0; i++) {
 		char candidate[PATH_MAX];
 
-		r = join(candidate, usual_dirs[i], name) ? show_library(c, candidate, run_paths) : 0;
+		r = join(candidate, usual_dirs[i], name) ? show_library(c, candidate, run_paths)
+							 : 0;
 		found |= r > 0;
 	}
 	return r < 0 ? r : found;
@@ -246,7 +267,8 @@ static int find_needed(struct closure *c, const char *name, const char *own, con
 	return r < 0 ? r : 0;
 }
 
-static int follow_needed(struct closure *c, const char *path, const struct elf_info *info, const char *loaders)
+static int follow_needed(struct closure *c, const char *path, const struct elf_info *info,
+			 const char *loaders)
 {
 	AUTO_FREE char *origin = strdup(path);
 	AUTO_FREE char *own = strdup("");
@@ -264,7 +286,8 @@ static int follow_needed(struct closure *c, const char *path, const struct elf_i
 	if (r == 0)
 		r = add_run_path(&inherited, loaders, origin);
 	for (size_t i = 0; i < info->needed.count && r == 0; i++)
-		r = find_needed(c, info->needed.item[i], info->runpath != NULL ? own : inherited, origin, inherited);
+		r = find_needed(c, info->needed.item[i], info->runpath != NULL ? own : inherited,
+				origin, inherited);
 	if (c->run_paths == NULL) {
 		c->run_paths = inherited;
 		inherited = NULL;
@@ -343,7 +366,8 @@ static int take_module(void *data, const char *name, bool is_link, bool is_libra
 		       : enqueue(place->closure, path, host, program_run_paths(place->closure));
 }
 
-/* Shows a directory that is imported from, and looks for modules that need libraries. 1 when it is there. */
+/* Shows a directory that is imported from, and looks for modules that need libraries. 1 when it is
+ * there. */
 static int show_modules(struct closure *c, const char *dir, const char *name)
 {
 	struct place place = {.closure = c};
@@ -362,7 +386,8 @@ static int show_modules(struct closure *c, const char *dir, const char *name)
 }
 
 /* lib/python3.N of a prefix, or of an environment, which has no standard library. */
-static int show_library_dir(struct closure *c, const char *prefix, const char *lib, const char **ret_home)
+static int show_library_dir(struct closure *c, const char *prefix, const char *lib,
+			    const char **ret_home)
 {
 	static const char *const modules[] = {"lib-dynload", "site-packages", "dist-packages"};
 	char path[PATH_MAX];
@@ -392,7 +417,8 @@ static int show_data(struct closure *c, const char *prefix)
 	return r;
 }
 
-/* Shows what Python has in a prefix, which may be an environment's. *ret_home: where the standard library is. */
+/* Shows what Python has in a prefix, which may be an environment's. *ret_home: where the standard
+ * library is. */
 static int show_prefix(struct closure *c, const char *prefix, const char **ret_home)
 {
 	unsigned int minor = c->python->minor;
@@ -419,14 +445,15 @@ static int show_system_packages(struct closure *c)
 	static const struct {
 		const char *lib;
 		const char *packages;
-	} names[] = {{"lib", "dist-packages"}, {"lib", "site-packages"}, {"lib64", "site-packages"}};
+	} names[] = {
+	    {"lib", "dist-packages"}, {"lib", "site-packages"}, {"lib64", "site-packages"}};
 	int r = show_modules(c, "/usr/lib/python3", "dist-packages");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++) {
 		char name[64];
 
-		(void)snprintf(name, sizeof(name), "%s/python3.%u/%s", names[i].lib, c->python->minor,
-			       names[i].packages);
+		(void)snprintf(name, sizeof(name), "%s/python3.%u/%s", names[i].lib,
+			       c->python->minor, names[i].packages);
 		r = show_modules(c, "/usr/local", name);
 	}
 	return r;
@@ -437,13 +464,16 @@ static int show_beside_libc(struct closure *c)
 	uint32_t at = 0;
 	const char *libc = ldcache_find(&c->cache, "libc.so.6", &at);
 	AUTO_FREE char *dir = libc == NULL ? NULL : strdup(libc);
+	char path[PATH_MAX];
+	struct view_entry entry;
 	int r = 0;
 
 	if (dir == NULL)
 		return 0;
 	*strrchr(dir, '/') = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(beside_libc) && r >= 0; i++)
-		r = show_modules(c, dir, beside_libc[i]);
+		if (join(path, dir, beside_libc[i]))
+			r = show(c, path, VIEW_ANY, &entry);
 	return r;
 }
 
@@ -456,7 +486,8 @@ static bool has_system_packages(struct closure *c)
 		struct view_entry entry;
 		const char *key;
 
-		if (!join(path, c->python->roots.item[i], "pyvenv.cfg") || view_find(&c->view, path, &entry) < 0)
+		if (!join(path, c->python->roots.item[i], "pyvenv.cfg") ||
+		    view_find(&c->view, path, &entry) < 0)
 			continue;
 		if (fd_read_file_at(AT_FDCWD, entry.host, text, sizeof(text)) < 0)
 			return false;
@@ -491,7 +522,7 @@ static int find_all(struct closure *c)
 		r = show_prefix(c, "/usr", &home);
 	if (r >= 0 && home == NULL)
 		return -ENOENT;
-	if (r >= 0)
+	if (r >= 0 && strcmp(home, "/usr") != 0)
 		r = show_data(c, home);
 	if (r >= 0)
 		r = show_data(c, "/usr");
@@ -538,7 +569,8 @@ int closure_find(const struct interpreter *python, struct view_parts *ret, struc
 		if (r == 0)
 			r = view_take(&c.view, ret);
 		if (r < 0) {
-			error_set(err, NAME, r == -E2BIG ? 0 : -r, "--runtime closure: %s%s", python->exe,
+			error_set(err, NAME, r == -E2BIG ? 0 : -r, "--runtime closure: %s%s",
+				  python->exe,
 				  r == -E2BIG ? " needs more files than can be shown" : "");
 			r = error_hint(err, "--runtime system shows /usr as a whole");
 		}

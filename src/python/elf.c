@@ -1,7 +1,7 @@
 /*
- * A reader of our own and not libelf: of a file we need a few hundred bytes (headers, the dynamic section,
- * some names), which is less than libelf's own interface takes to say, and each start reads up to
- * hundreds of files. elf(5).
+ * A reader of our own and not libelf: of a file we need a few hundred bytes (headers, the dynamic
+ * section, some names), which is less than libelf's own interface takes to say, and each start
+ * reads up to hundreds of files. elf(5).
  */
 #include "python/elf.h"
 
@@ -18,8 +18,8 @@
 #endif
 
 #define SEGMENTS_MAX 64U
-#define DYNAMIC_MAX 1024U
-#define NEEDED_MAX 256U
+#define DYNAMIC_MAX  1024U
+#define NEEDED_MAX   256U
 
 struct reader {
 	int fd;
@@ -61,9 +61,10 @@ static int read_header(struct reader *in)
 	if (n < (ssize_t)sizeof(header))
 		return n < 0 ? -errno : -ENOEXEC;
 	memcpy(&header, in->text, sizeof(header));
-	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != MACHINE ||
-	    header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0 || header.e_phnum > SEGMENTS_MAX)
+	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    header.e_machine != MACHINE || header.e_phentsize != sizeof(Elf64_Phdr) ||
+	    header.e_phnum == 0 || header.e_phnum > SEGMENTS_MAX)
 		return -ENOEXEC;
 	in->segment_count = header.e_phnum;
 	size = in->segment_count * sizeof(Elf64_Phdr);
@@ -82,14 +83,16 @@ static const Elf64_Phdr *find_segment(const struct reader *in, Elf64_Word type)
 }
 
 /* Where in the file an address lies; what follows it there is at most *ret_size long. */
-static bool find_offset(const struct reader *in, uint64_t address, uint64_t *ret, uint64_t *ret_size)
+static bool find_offset(const struct reader *in, uint64_t address, uint64_t *ret,
+			uint64_t *ret_size)
 {
 	for (size_t i = 0; i < in->segment_count; i++) {
 		const Elf64_Phdr *segment = &in->segments[i];
 
 		if (segment->p_type != PT_LOAD || address < segment->p_vaddr ||
 		    address - segment->p_vaddr >= segment->p_filesz ||
-		    segment->p_offset > INT64_MAX - segment->p_filesz || segment->p_filesz > INT64_MAX)
+		    segment->p_offset > INT64_MAX - segment->p_filesz ||
+		    segment->p_filesz > INT64_MAX)
 			continue;
 		*ret = segment->p_offset + (address - segment->p_vaddr);
 		*ret_size = segment->p_filesz - (address - segment->p_vaddr);
@@ -98,8 +101,8 @@ static bool find_offset(const struct reader *in, uint64_t address, uint64_t *ret
 	return false;
 }
 
-/* A name of the string table, valid until the next one is asked for. Names stand together, so most are
- * read once. NULL: the table has no such name. */
+/* A name of the string table, valid until the next one is asked for. Names stand together, so most
+ * are read once. NULL: the table has no such name. */
 static const char *find_name(struct reader *in, uint64_t name)
 {
 	uint64_t offset;
@@ -115,7 +118,8 @@ static const char *find_name(struct reader *in, uint64_t name)
 			return text;
 	}
 	n = pread(in->fd, in->text,
-		  in->strings_size - name < sizeof(in->text) ? in->strings_size - name : sizeof(in->text),
+		  in->strings_size - name < sizeof(in->text) ? in->strings_size - name
+							     : sizeof(in->text),
 		  (off_t)offset);
 	in->window = offset;
 	in->window_size = n > 0 ? (size_t)n : 0;
@@ -133,7 +137,8 @@ static int copy_name(struct reader *in, uint64_t name, char **ret)
 	return *ret == NULL ? -ENOMEM : 0;
 }
 
-static int read_names(struct reader *in, const Elf64_Dyn *dynamic, size_t count, struct elf_info *ret)
+static int read_names(struct reader *in, const Elf64_Dyn *dynamic, size_t count,
+		      struct elf_info *ret)
 {
 	int r = 0;
 
@@ -143,8 +148,9 @@ static int read_names(struct reader *in, const Elf64_Dyn *dynamic, size_t count,
 		switch (dynamic[i].d_tag) {
 		case DT_NEEDED:
 			text = find_name(in, dynamic[i].d_un.d_val);
-			r = text == NULL || ret->needed.count == NEEDED_MAX ? -ENOEXEC
-									    : strlist_add(&ret->needed, text);
+			r = text == NULL || ret->needed.count == NEEDED_MAX
+				? -ENOEXEC
+				: strlist_add(&ret->needed, text);
 			break;
 		case DT_RPATH:
 			r = copy_name(in, dynamic[i].d_un.d_val, &ret->rpath);

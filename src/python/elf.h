@@ -1,6 +1,6 @@
 /*
- * What the dynamic linker reads of an ELF file: which libraries it needs and where to look for them.
- * The file is taken for hostile: bounded reads, never mapped, nothing executed.
+ * What the dynamic linker reads of an ELF file: which libraries it needs and where to look for
+ * them. The file is taken for hostile: bounded reads, never mapped, nothing executed.
  */
 #ifndef CAPSULE_PYTHON_ELF_H
 #define CAPSULE_PYTHON_ELF_H
@@ -8,8 +8,8 @@
 #include "base/strlist.h"
 
 struct elf_info {
-	char *interpreter;     /* PT_INTERP, or NULL; owned */
-	char *rpath;	       /* DT_RPATH and DT_RUNPATH as they stand, or NULL; owned */
+	char *interpreter; /* PT_INTERP, or NULL; owned */
+	char *rpath;	   /* DT_RPATH and DT_RUNPATH as they stand, or NULL; owned */
 	char *runpath;
 	struct strlist needed; /* DT_NEEDED, in order */
 };

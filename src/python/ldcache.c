@@ -1,6 +1,7 @@
 /*
- * The layout is glibc's dl-cache.h: perhaps an old table ("ld.so-1.7.0"), then the new one, whose entries
- * hold offsets from its own beginning. Everything is checked against the file's size when it is looked at.
+ * The layout is glibc's dl-cache.h: perhaps an old table ("ld.so-1.7.0"), then the new one, whose
+ * entries hold offsets from its own beginning. Everything is checked against the file's size when
+ * it is looked at.
  */
 #include "python/ldcache.h"
 
@@ -13,14 +14,14 @@
 #include "base/fd.h"
 
 #define SIZE_LIMIT (64U << 20)
-#define BUCKETS 4096U
+#define BUCKETS	   4096U
 
-#define OLD_MAGIC "ld.so-1.7.0"
+#define OLD_MAGIC  "ld.so-1.7.0"
 #define OLD_HEADER 16U /* magic, padding, count */
-#define OLD_ENTRY 12U
-#define NEW_MAGIC "glibc-ld.so.cache1.1"
+#define OLD_ENTRY  12U
+#define NEW_MAGIC  "glibc-ld.so.cache1.1"
 #define NEW_HEADER 48U
-#define NEW_ENTRY 24U
+#define NEW_ENTRY  24U
 
 /* FLAG_ELF_LIBC6, and the ABI. */
 #if defined(__x86_64__)
@@ -46,7 +47,8 @@ static uint32_t hash(const char *name)
 	return value % BUCKETS;
 }
 
-/* A text whose offset is the n-th number of an entry; "" when it lies outside. It ends: data does. */
+/* A text whose offset is the n-th number of an entry; "" when it lies outside. It ends: data does.
+ */
 static const char *text_of(const struct ldcache *cache, uint32_t entry, unsigned int n)
 {
 	size_t offset = number_at(cache, cache->entries + (size_t)entry * NEW_ENTRY + 4 * n);
@@ -79,7 +81,8 @@ int ldcache_load(const char *path, struct ldcache *ret)
 	ssize_t n;
 
 	memset(ret, 0, sizeof(*ret));
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > SIZE_LIMIT)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+	    st.st_size > SIZE_LIMIT)
 		return 0;
 	ret->data = calloc(1, (size_t)st.st_size + 1);
 	if (ret->data == NULL)
@@ -114,7 +117,8 @@ const char *ldcache_find(const struct ldcache *cache, const char *name, uint32_t
 	for (; entry != 0; entry = cache->next[entry - 1]) {
 		const char *path = text_of(cache, entry - 1, 2);
 
-		if ((number_at(cache, cache->entries + (size_t)(entry - 1) * NEW_ENTRY) & 0xffff) != OURS ||
+		if ((number_at(cache, cache->entries + (size_t)(entry - 1) * NEW_ENTRY) & 0xffff) !=
+			OURS ||
 		    strcmp(text_of(cache, entry - 1, 1), name) != 0 || *path != '/')
 			continue;
 		*at = entry;

@@ -10,7 +10,7 @@
 struct ldcache {
 	char *data; /* the file, a NUL behind it */
 	size_t size;
-	size_t base;	 /* where the entries' offsets count from */
+	size_t base;	/* where the entries' offsets count from */
 	size_t entries; /* offset of the first entry */
 	uint32_t count;
 	uint32_t *buckets; /* hash table over the names: entry + 1, or 0 */
@@ -22,8 +22,8 @@ struct ldcache {
 ATTR_CHECKED int ldcache_load(const char *path, struct ldcache *ret);
 
 /*
- * The paths of a library of this machine's kind, one a call: at starts as 0 and is the call's own. NULL
- * when there are no more. There are several where a machine has variants for newer processors.
+ * The paths of a library of this machine's kind, one a call: at starts as 0 and is the call's own.
+ * NULL when there are no more. There are several where a machine has variants for newer processors.
  */
 const char *ldcache_find(const struct ldcache *cache, const char *name, uint32_t *at);
 

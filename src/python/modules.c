@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/strlist.h"
 
-#define DEPTH_MAX 24U
+#define DEPTH_MAX  24U
 #define RECORD_MAX (16 << 20)
 
 struct search {
@@ -20,10 +20,12 @@ struct search {
 	void *data;
 	struct strlist recorded; /* top-level directories that a RECORD speaks for */
 	void *seen;		 /* tsearch(3) of those */
-	char path[PATH_MAX];	 /* where we are, below the directory that was asked about; "" at first */
+	char path[PATH_MAX]; /* where we are, below the directory that was asked about; "" at first
+			      */
 };
 
-typedef int entry_fn(struct search *s, int dir_fd, const struct dirent64 *entry, unsigned int depth);
+typedef int entry_fn(struct search *s, int dir_fd, const struct dirent64 *entry,
+		     unsigned int depth);
 
 static int compare(const void *a, const void *b)
 {
@@ -42,7 +44,8 @@ static bool has_suffix(const char *name, const char *suffix)
 	return len > strlen(suffix) && strcmp(name + len - strlen(suffix), suffix) == 0;
 }
 
-/* getdents64(2) itself: readdir(3) makes twice the calls, and there are thousands of directories. */
+/* getdents64(2) itself: readdir(3) makes twice the calls, and there are thousands of directories.
+ */
 static int for_each(struct search *s, int at_fd, const char *name, unsigned int depth, entry_fn *fn)
 {
 	AUTO_CLOSE int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -53,7 +56,8 @@ static int for_each(struct search *s, int at_fd, const char *name, unsigned int 
 	/* What is not there, or not ours to read, has no modules for the task either. */
 	while (fd >= 0 && r == 0 && (n = getdents64(fd, buf, sizeof(buf))) > 0) {
 		for (ssize_t i = 0; i < n && r == 0;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buf + i);
+			const struct dirent64 *entry =
+			    (const struct dirent64 *)(const void *)(buf + i);
 
 			r = fn(s, fd, entry, depth);
 			i += entry->d_reclen;
@@ -89,7 +93,8 @@ static int look(struct search *s, int dir_fd, const struct dirent64 *entry, unsi
 	return r;
 }
 
-/* One line's path: "numpy/core/x.so,sha256=...,123". Its top-level directory needs no looking through. */
+/* One line's path: "numpy/core/x.so,sha256=...,123". Its top-level directory needs no looking
+ * through. */
 static int take_record(struct search *s, char *path)
 {
 	char *slash = strchr(path, '/');
@@ -102,7 +107,8 @@ static int take_record(struct search *s, char *path)
 		r = s->found(s->data, path, false, true);
 	*slash = '\0';
 	/* Lines come by directory. */
-	if (r < 0 || (s->recorded.count > 0 && strcmp(s->recorded.item[s->recorded.count - 1], path) == 0) ||
+	if (r < 0 ||
+	    (s->recorded.count > 0 && strcmp(s->recorded.item[s->recorded.count - 1], path) == 0) ||
 	    has_suffix(path, ".dist-info") || tfind(path, &s->seen, compare) != NULL)
 		return r;
 	if (strlist_add(&s->recorded, path) < 0 ||
@@ -113,7 +119,8 @@ static int take_record(struct search *s, char *path)
 
 static int read_record(struct search *s, int dir_fd)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, "RECORD", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	AUTO_CLOSE int fd =
+	    openat(dir_fd, "RECORD", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	AUTO_FREE char *text = NULL;
 	struct stat st;
 	ssize_t n;
@@ -140,7 +147,8 @@ static int read_record(struct search *s, int dir_fd)
 	return r;
 }
 
-static int look_for_record(struct search *s, int dir_fd, const struct dirent64 *entry, unsigned int depth)
+static int look_for_record(struct search *s, int dir_fd, const struct dirent64 *entry,
+			   unsigned int depth)
 {
 	AUTO_CLOSE int fd = -1;
 

@@ -8,8 +8,8 @@
 
 #include "base/path.h"
 
-#define NAME "python"
-#define HOPS_MAX 40U
+#define NAME	  "python"
+#define HOPS_MAX  40U
 #define PARTS_MAX 8192U
 
 /* How a name of the full view is known. */
@@ -33,14 +33,16 @@ int view_init(struct view *view, const struct strlist *roots, struct error *err)
 		AUTO_FREE char *real = realpath(roots->item[i], NULL);
 
 		if (real == NULL || strlist_add(&view->real_roots, real) < 0)
-			return error_set(err, NAME, real == NULL ? errno : ENOMEM, "%s", roots->item[i]);
+			return error_set(err, NAME, real == NULL ? errno : ENOMEM, "%s",
+					 roots->item[i]);
 	}
 	return 0;
 }
 
 static bool is_system(const char *path)
 {
-	static const char *const tops[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+	static const char *const tops[] = {"/usr",   "/bin",   "/sbin",	 "/lib",
+					   "/lib32", "/lib64", "/libx32"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tops); i++)
 		if (path_is_below(path, tops[i]))
@@ -75,7 +77,8 @@ static enum place find_host(const struct view *view, const char *path, char host
 	if (is_system(path))
 		return strchr(path + 1, '/') == NULL ? PLACE_MADE : PLACE_HOST;
 	/* The links of Debian's alternatives lead on. */
-	return path_is_below(path, "/etc/alternatives") || strcmp(path, "/etc") == 0 ? PLACE_SHARED : PLACE_NONE;
+	return path_is_below(path, "/etc/alternatives") || strcmp(path, "/etc") == 0 ? PLACE_SHARED
+										     : PLACE_NONE;
 }
 
 static bool is_in_dir(const struct view *view, const char *path)
@@ -103,7 +106,8 @@ static int add(struct view *view, struct strlist *list, const char *path, const 
 	return target != NULL ? strlist_add(list, target) : 0;
 }
 
-/* One component further. 1 when it was a link, whose text then stands before what is left of the path. */
+/* One component further. 1 when it was a link, whose text then stands before what is left of the
+ * path. */
 static int step(struct view *view, struct view_entry *at, char rest[2 * PATH_MAX], bool adds)
 {
 	enum place place = find_host(view, at->path, at->host);
@@ -145,7 +149,8 @@ static int step(struct view *view, struct view_entry *at, char rest[2 * PATH_MAX
 static const char *find_known(const struct view *view, const char *dir, size_t len)
 {
 	for (size_t i = 0; i < view->known.count; i += 2)
-		if (strlen(view->known.item[i]) == len && memcmp(view->known.item[i], dir, len) == 0)
+		if (strlen(view->known.item[i]) == len &&
+		    memcmp(view->known.item[i], dir, len) == 0)
 			return view->known.item[i + 1];
 	return NULL;
 }
@@ -154,8 +159,10 @@ static int add_known(struct view *view, const char *dir, size_t len, const char 
 {
 	if (view->known.count >= (size_t)2 * VIEW_KNOWN_MAX)
 		return 0;
-	return strlist_addf(&view->known, "%.*s", (int)len, dir) < 0 || strlist_add(&view->known, real) < 0 ? -ENOMEM
-													 : 0;
+	return strlist_addf(&view->known, "%.*s", (int)len, dir) < 0 ||
+		       strlist_add(&view->known, real) < 0
+		   ? -ENOMEM
+		   : 0;
 }
 
 static int follow(struct view *view, const char *path, struct view_entry *at, bool adds)
@@ -222,7 +229,8 @@ static int find(struct view *view, const char *path, struct view_entry *ret, boo
 		dir[len] = '\0';
 		r = follow(view, dir, ret, true);
 		if (r == 0)
-			r = S_ISDIR(ret->st.st_mode) ? add_known(view, dir, len, ret->path) : -ENOENT;
+			r = S_ISDIR(ret->st.st_mode) ? add_known(view, dir, len, ret->path)
+						     : -ENOENT;
 	} else {
 		slash = path;
 	}
@@ -253,11 +261,13 @@ int view_add(struct view *view, const char *path, enum view_want want, struct vi
 	place = find_host(view, ret->path, ret->host);
 	if (place != PLACE_HOST || !is_wanted(ret, want))
 		return -ENOENT;
-	return add(view, S_ISDIR(ret->st.st_mode) ? &view->parts.dirs : &view->parts.files, ret->path, NULL);
+	return add(view, S_ISDIR(ret->st.st_mode) ? &view->parts.dirs : &view->parts.files,
+		   ret->path, NULL);
 }
 
 /* stride: entries that belong together; the first is a path. */
-static int take_outside(const struct view *view, const struct strlist *list, size_t stride, struct strlist *ret)
+static int take_outside(const struct view *view, const struct strlist *list, size_t stride,
+			struct strlist *ret)
 {
 	for (size_t i = 0; i < list->count; i += stride) {
 		if (is_in_dir(view, list->item[i]))

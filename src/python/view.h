@@ -1,7 +1,7 @@
 /*
- * A part of what a task is shown without any narrowing: names in that full view (the system's directories
- * and the interpreter's own), links followed as the task would follow them. What is added is only ever a
- * name that the full view has, so a narrowed view can't show more.
+ * A part of what a task is shown without any narrowing: names in that full view (the system's
+ * directories and the interpreter's own), links followed as the task would follow them. What is
+ * added is only ever a name that the full view has, so a narrowed view can't show more.
  */
 #ifndef CAPSULE_PYTHON_VIEW_H
 #define CAPSULE_PYTHON_VIEW_H
@@ -26,7 +26,8 @@ struct view {
 	struct strlist real_roots;   /* where they are on the host */
 	struct view_parts parts;
 	void *seen; /* tsearch(3): paths in parts */
-	struct strlist known; /* directories that things were added from, each before what it really is */
+	struct strlist
+	    known; /* directories that things were added from, each before what it really is */
 };
 
 /* A name that was followed to its end. */
@@ -36,25 +37,28 @@ struct view_entry {
 	struct stat st;
 };
 
-/* roots must outlive the view. 0 or -errno with err; to be released with view_fini() in either case. */
+/* roots must outlive the view. 0 or -errno with err; to be released with view_fini() in either
+ * case. */
 ATTR_CHECKED int view_init(struct view *view, const struct strlist *roots, struct error *err);
 
 /* Follows a name. 0; -ENOENT when the full view has no such thing; -ELOOP, -ENAMETOOLONG. */
 ATTR_CHECKED int view_find(struct view *view, const char *path, struct view_entry *ret);
 
 enum view_want {
-	VIEW_ANY,     /* a regular file or a directory */
+	VIEW_ANY, /* a regular file or a directory */
 	VIEW_FILE,
 	VIEW_LIBRARY, /* a regular file whose own name has ".so" in it: never a program */
 };
 
 /*
- * The same, and adds what is found with the links on the way. What is not wanted is -ENOENT. -ENOMEM,
- * -E2BIG when there is too much.
+ * The same, and adds what is found with the links on the way. What is not wanted is -ENOENT.
+ * -ENOMEM, -E2BIG when there is too much.
  */
-ATTR_CHECKED int view_add(struct view *view, const char *path, enum view_want want, struct view_entry *ret);
+ATTR_CHECKED int view_add(struct view *view, const char *path, enum view_want want,
+			  struct view_entry *ret);
 
-/* Hands the parts over, each once: what lies in a directory that is a part is none of its own. -ENOMEM. */
+/* Hands the parts over, each once: what lies in a directory that is a part is none of its own.
+ * -ENOMEM. */
 ATTR_CHECKED int view_take(struct view *view, struct view_parts *ret);
 
 void view_parts_fini(struct view_parts *parts);

@@ -1,4 +1,5 @@
-/* elf_read(): whatever a file says of itself, names end, are as many as promised, and nothing is left open. */
+/* elf_read(): whatever a file says of itself, names end, are as many as promised, and nothing is
+ * left open. */
 #include "fuzz.h"
 
 #include <errno.h>

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t count = 0;
 
 		while ((found = ldcache_find(&cache, names[i], &at)) != NULL) {
-			FUZZ_CHECK(*found == '/' && found + strlen(found) <= cache.data + cache.size);
+			FUZZ_CHECK(*found == '/' &&
+				   found + strlen(found) <= cache.data + cache.size);
 			FUZZ_CHECK(++count <= size);
 		}
 	}

@@ -16,7 +16,7 @@ struct elfmake {
 #define ELFMAKE_BASE 0x400000U
 
 /* needed: names, up to 8, then NULL. The others may be NULL. */
-void elfmake(struct elfmake *ret, const char *interpreter, const char *const needed[], const char *rpath,
-	     const char *runpath);
+void elfmake(struct elfmake *ret, const char *interpreter, const char *const needed[],
+	     const char *rpath, const char *runpath);
 
 #endif

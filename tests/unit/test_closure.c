@@ -42,10 +42,13 @@ static int make_prefix(void)
 	assert_int_equal(symlinkat("libdeep.so.1.0", dir_fd, "py/lib/libdeep.so.1"), 0);
 	make_elf(dir_fd, "py/lib/libnobody.so", NULL, NULL, NULL);
 	/* The program's DT_RPATH holds for modules, too. */
-	make_elf(dir_fd, "py/lib/python3.11/lib-dynload/_m.so", NULL, NULL, NEEDS("libmodule.so", "libmissing.so"));
+	make_elf(dir_fd, "py/lib/python3.11/lib-dynload/_m.so", NULL, NULL,
+		 NEEDS("libmodule.so", "libmissing.so"));
 	make_elf(dir_fd, "py/lib/libmodule.so", NULL, NULL, NULL);
-	/* A wheel with its own libraries, which need one by an absolute run path, and one by a path. */
-	make_elf(dir_fd, "py/lib/python3.11/site-packages/p/e.so", NULL, "${ORIGIN}/../p.libs", NEEDS("libwheel.so"));
+	/* A wheel with its own libraries, which need one by an absolute run path, and one by a
+	 * path. */
+	make_elf(dir_fd, "py/lib/python3.11/site-packages/p/e.so", NULL, "${ORIGIN}/../p.libs",
+		 NEEDS("libwheel.so"));
 	(void)snprintf(absolute, sizeof(absolute), "::relative:$LIB:%s/py/extra", root);
 	make_elf(dir_fd, "py/lib/python3.11/site-packages/p.libs/libwheel.so", NULL, absolute,
 		 NEEDS("libextra.so", "$ORIGIN/../../../bypath.so"));
@@ -55,7 +58,8 @@ static int make_prefix(void)
 	make_elf(dir_fd, "py/extra/libviarunpath.so", NULL, NULL, NULL);
 	/* Outside of the view, and a program. */
 	(void)snprintf(absolute, sizeof(absolute), "%s/secret:%s/py/bin", root, root);
-	make_elf(dir_fd, "py/lib/python3.11/site-packages/bad.so", NULL, absolute, NEEDS("libsecret.so", "tool"));
+	make_elf(dir_fd, "py/lib/python3.11/site-packages/bad.so", NULL, absolute,
+		 NEEDS("libsecret.so", "tool"));
 	make_elf(dir_fd, "secret/libsecret.so", NULL, NULL, NULL);
 	return dir_fd;
 }
@@ -88,7 +92,8 @@ static void find(const char *exe, const char *const roots[], struct view_parts *
 
 	memset(&python, 0, sizeof(python));
 	python.minor = 11;
-	(void)snprintf(python.exe, sizeof(python.exe), "%.*s/%s", (int)sizeof(python.exe) / 2, root, exe);
+	(void)snprintf(python.exe, sizeof(python.exe), "%.*s/%s", (int)sizeof(python.exe) / 2, root,
+		       exe);
 	for (; *roots != NULL; roots++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", root, *roots);
 		assert_int_equal(strlist_add(&python.roots, path), 0);
@@ -100,8 +105,9 @@ static void find(const char *exe, const char *const roots[], struct view_parts *
 
 static void check_base(const struct view_parts *parts)
 {
-	static const char *const files[] = {"py/bin/python3.11", "py/lib/libpython.so", "py/lib/libdeep.so.1.0",
-					    "py/lib/libmodule.so", "py/extra/libextra.so", "py/lib/bypath.so"};
+	static const char *const files[] = {"py/bin/python3.11",     "py/lib/libpython.so",
+					    "py/lib/libdeep.so.1.0", "py/lib/libmodule.so",
+					    "py/extra/libextra.so",  "py/lib/bypath.so"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		CHECK(has(&parts->files, files[i]), "%s", files[i]);
@@ -140,7 +146,8 @@ static void test_environment(void **state)
 	assert_int_equal(symlinkat("shell", dir_fd, "venv/bin/python"), 0);
 	unit_make(dir_fd, "venv/lib/python3.11/site-packages/x.py", "");
 	assert_int_equal(symlinkat("lib", dir_fd, "venv/lib64"), 0);
-	make_elf(dir_fd, "venv/lib/python3.11/site-packages/x.so", NULL, NULL, NEEDS("libnobody.so"));
+	make_elf(dir_fd, "venv/lib/python3.11/site-packages/x.so", NULL, NULL,
+		 NEEDS("libnobody.so"));
 	find("venv/bin/python3", NEEDS("venv", "py"), &parts);
 	check_base(&parts);
 	assert_true(has(&parts.dirs, "venv/lib/python3.11"));
@@ -150,7 +157,8 @@ static void test_environment(void **state)
 	assert_true(has(&parts.links, "venv/lib64"));
 	assert_false(has(&parts.files, "venv/bin/activate"));
 	for (size_t i = 0; i < parts.dirs.count; i++)
-		CHECK(strstr(parts.dirs.item[i], "dist-packages") == NULL, "%s", parts.dirs.item[i]);
+		CHECK(strstr(parts.dirs.item[i], "dist-packages") == NULL, "%s",
+		      parts.dirs.item[i]);
 	view_parts_fini(&parts);
 	unit_temp_remove(root, dir_fd);
 }
@@ -166,7 +174,8 @@ static void test_no_library(void **state)
 	make_elf(dir_fd, "py/bin/python3.999", NULL, NULL, NULL);
 	memset(&python, 0, sizeof(python));
 	python.minor = 999;
-	(void)snprintf(python.exe, sizeof(python.exe), "%.*s/py/bin/python3.999", (int)sizeof(python.exe) / 2, root);
+	(void)snprintf(python.exe, sizeof(python.exe), "%.*s/py/bin/python3.999",
+		       (int)sizeof(python.exe) / 2, root);
 	assert_int_equal(strlist_addf(&python.roots, "%s/py", root), 0);
 	assert_true(closure_find(&python, &parts, &err) < 0);
 	assert_non_null(strstr(err.detail, "python3.999"));

@@ -46,7 +46,8 @@ static void test_made(void **state)
 	elf_fini(&info);
 	elfmake(&file, NULL, NULL, NULL, NULL);
 	assert_int_equal(read_bytes(&file, sizeof(file), &info), 0);
-	assert_true(info.needed.count == 0 && info.rpath == NULL && info.runpath == NULL && info.interpreter == NULL);
+	assert_true(info.needed.count == 0 && info.rpath == NULL && info.runpath == NULL &&
+		    info.interpreter == NULL);
 	elf_fini(&info);
 }
 
@@ -100,27 +101,68 @@ static void test_broken(void **state)
 		int r;
 
 		switch (row) {
-		case 0: file.header.e_ident[0] = 0; break;
-		case 1: file.header.e_ident[EI_CLASS] = ELFCLASS32; break;
-		case 2: file.header.e_ident[EI_DATA] = ELFDATA2MSB; break;
-		case 3: file.header.e_machine = EM_386; break;
-		case 4: file.header.e_phentsize = 32; break;
-		case 5: file.header.e_phnum = 0; break;
-		case 6: file.header.e_phnum = 65535; break;
-		case 7: file.header.e_phoff = UINT64_MAX - 10; break;
-		case 8: file.header.e_phoff = sizeof(file) - 8; break;
-		case 9: file.segments[1].p_type = PT_NOTE; break;
-		case 10: file.segments[1].p_filesz = UINT64_MAX; break;
-		case 11: file.segments[1].p_offset = UINT64_MAX - 1; break;
-		case 12: file.segments[1].p_offset = INT64_MAX; break;
-		case 13: file.segments[0].p_vaddr = UINT64_MAX; break;
-		case 14: file.segments[0].p_filesz = 8; break;
-		case 15: file.segments[0].p_offset = INT64_MAX - 4; break;
-		case 16: file.dynamic[0].d_un.d_val = UINT64_MAX; break;
-		case 17: file.dynamic[0].d_un.d_val = sizeof(file.strings); break;
-		case 18: memset(file.strings, 'x', sizeof(file.strings)); break;
-		case 19: file.segments[2].p_filesz = 1; break;
-		default: break;
+		case 0:
+			file.header.e_ident[0] = 0;
+			break;
+		case 1:
+			file.header.e_ident[EI_CLASS] = ELFCLASS32;
+			break;
+		case 2:
+			file.header.e_ident[EI_DATA] = ELFDATA2MSB;
+			break;
+		case 3:
+			file.header.e_machine = EM_386;
+			break;
+		case 4:
+			file.header.e_phentsize = 32;
+			break;
+		case 5:
+			file.header.e_phnum = 0;
+			break;
+		case 6:
+			file.header.e_phnum = 65535;
+			break;
+		case 7:
+			file.header.e_phoff = UINT64_MAX - 10;
+			break;
+		case 8:
+			file.header.e_phoff = sizeof(file) - 8;
+			break;
+		case 9:
+			file.segments[1].p_type = PT_NOTE;
+			break;
+		case 10:
+			file.segments[1].p_filesz = UINT64_MAX;
+			break;
+		case 11:
+			file.segments[1].p_offset = UINT64_MAX - 1;
+			break;
+		case 12:
+			file.segments[1].p_offset = INT64_MAX;
+			break;
+		case 13:
+			file.segments[0].p_vaddr = UINT64_MAX;
+			break;
+		case 14:
+			file.segments[0].p_filesz = 8;
+			break;
+		case 15:
+			file.segments[0].p_offset = INT64_MAX - 4;
+			break;
+		case 16:
+			file.dynamic[0].d_un.d_val = UINT64_MAX;
+			break;
+		case 17:
+			file.dynamic[0].d_un.d_val = sizeof(file.strings);
+			break;
+		case 18:
+			memset(file.strings, 'x', sizeof(file.strings));
+			break;
+		case 19:
+			file.segments[2].p_filesz = 1;
+			break;
+		default:
+			break;
 		}
 		r = read_bytes(&file, sizeof(file), &info);
 		CHECK(r == -ENOEXEC, "row %d: %d", row, r);
@@ -144,8 +186,11 @@ static void test_what_is_no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_made),      cmocka_unit_test(test_this_program),  cmocka_unit_test(test_cut_short),
-	    cmocka_unit_test(test_broken),    cmocka_unit_test(test_what_is_no_file),
+	    cmocka_unit_test(test_made),
+	    cmocka_unit_test(test_this_program),
+	    cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_broken),
+	    cmocka_unit_test(test_what_is_no_file),
 	};
 
 	return cmocka_run_group_tests_name("elf", tests, NULL, NULL);

@@ -33,7 +33,8 @@ struct made {
 	char text[128];
 };
 
-static const char names[] = "liba.so.1\0/x/liba.so.1\0/y/v3/liba.so.1\0libb.so\0/x/libb.so\0relative\0";
+static const char names[] =
+    "liba.so.1\0/x/liba.so.1\0/y/v3/liba.so.1\0libb.so\0/x/libb.so\0relative\0";
 
 static uint32_t text_at(size_t offset)
 {
@@ -80,7 +81,8 @@ static void check_made(const void *data, size_t size)
 	assert_null(ldcache_find(&cache, "liba.so.1", &at));
 	at = 0;
 	assert_string_equal(ldcache_find(&cache, "libb.so", &at), "/x/libb.so");
-	for (const char *const *name = (const char *const[]){"", "liba.so", "liba.so.10", "/x/libb.so", NULL};
+	for (const char *const *name =
+		 (const char *const[]){"", "liba.so", "liba.so.10", "/x/libb.so", NULL};
 	     *name != NULL; name++) {
 		at = 0;
 		CHECK(ldcache_find(&cache, *name, &at) == NULL, "%s", *name);

@@ -12,7 +12,8 @@
 
 static int note(void *data, const char *path, bool is_link, bool is_library)
 {
-	return strlist_addf(data, "%s%s%s", path, is_link ? " link" : "", is_library ? "" : " other");
+	return strlist_addf(data, "%s%s%s", path, is_link ? " link" : "",
+			    is_library ? "" : " other");
 }
 
 static bool was_found(const struct strlist *found, const char *text)
@@ -36,8 +37,9 @@ static void check_found(const struct strlist *found, const char *const *want)
 
 static void test_by_looking(void **state)
 {
-	static const char *const want[] = {"top.cpython-311.so", "pkg/a.so", "pkg/deep/b.so.1", "pkg/data link other",
-					   "pkg/l.so link", NULL};
+	static const char *const want[] = {"top.cpython-311.so", "pkg/a.so",
+					   "pkg/deep/b.so.1",	 "pkg/data link other",
+					   "pkg/l.so link",	 NULL};
 	struct strlist found = {NULL, 0};
 	char path[PATH_MAX];
 	int dir_fd = unit_temp(path);
@@ -63,7 +65,8 @@ static void test_by_looking(void **state)
 
 static void test_by_record(void **state)
 {
-	static const char *const want[] = {"pkg/a.so", "pkg/listed-only.so", "other/found.so", "flat.so", NULL};
+	static const char *const want[] = {"pkg/a.so", "pkg/listed-only.so", "other/found.so",
+					   "flat.so", NULL};
 	struct strlist found = {NULL, 0};
 	char path[PATH_MAX];
 	int dir_fd = unit_temp(path);
@@ -74,8 +77,10 @@ static void test_by_record(void **state)
 	unit_make(dir_fd, "other/found.so", "");
 	unit_make(dir_fd, "flat.so", "");
 	unit_make(dir_fd, "pkg-1.dist-info/RECORD",
-		  "pkg/__init__.py,sha256=a,1\r\npkg/a.so,sha256=b,2\r\npkg/listed-only.so,,\r\nflat.so,,\r\n"
-		  "../../../bin/tool.so,,\r\n../other/x.so,,\r\n/etc/x.so,,\r\npkg/../../x.so,,\r\n\"pkg/q,.so\",,\r\n"
+		  "pkg/__init__.py,sha256=a,1\r\npkg/a.so,sha256=b,2\r\npkg/"
+		  "listed-only.so,,\r\nflat.so,,\r\n"
+		  "../../../bin/tool.so,,\r\n../other/x.so,,\r\n/etc/x.so,,\r\npkg/../../"
+		  "x.so,,\r\n\"pkg/q,.so\",,\r\n"
 		  ",,,\n\n\npkg-1.dist-info/RECORD,,");
 	assert_int_equal(modules_find(path, note, &found), 0);
 	check_found(&found, want);

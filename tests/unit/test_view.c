@@ -1,4 +1,5 @@
-/* Names in the full view: what they lead to, what is added for them, and that nothing else can be had. */
+/* Names in the full view: what they lead to, what is added for them, and that nothing else can be
+ * had. */
 #include "unit.h"
 
 #include <errno.h>
@@ -79,7 +80,8 @@ static const struct row rows[] = {
     {"@/py", VIEW_ANY, 0, "@/py", "@/py", "", ""},
     {"@/py/lib/data", VIEW_FILE, -ENOENT, NULL, "", "", "@/py/lib lib64"},
     {"@/py/bin/python3.11", VIEW_LIBRARY, -ENOENT, NULL, "", "", ""},
-    {"@/py/lib64/program.so", VIEW_LIBRARY, -ENOENT, NULL, "", "", "@/py/lib64/program.so ../bin/python3.11"},
+    {"@/py/lib64/program.so", VIEW_LIBRARY, -ENOENT, NULL, "", "",
+     "@/py/lib64/program.so ../bin/python3.11"},
     {"@/py/lib64/loop.so", VIEW_LIBRARY, -ELOOP, NULL, "", "", "@/py/lib64/loop.so loop.so"},
     {"@/py/lib64/fifo.so", VIEW_ANY, -ENOENT, NULL, "", "", ""},
     {"@/py/lib64/out.so", VIEW_ANY, -ENOENT, NULL, "", "", "@/py/lib64/out.so @/secret/x.so"},
@@ -111,7 +113,8 @@ static const char *joined(const struct strlist *list)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < list->count; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? " " : "", list->item[i]);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? " " : "",
+					list->item[i]);
 	return text;
 }
 
@@ -119,7 +122,8 @@ static void check_list(const struct strlist *list, const char *want, const char 
 {
 	char buf[PATH_MAX];
 
-	CHECK(unit_same(joined(list), in_root(want, buf)), "%s: '%s', not '%s'", path, joined(list), buf);
+	CHECK(unit_same(joined(list), in_root(want, buf)), "%s: '%s', not '%s'", path, joined(list),
+	      buf);
 }
 
 static void init(struct view *view, struct strlist *roots, const char *name)
@@ -149,7 +153,8 @@ static void test_rows(void **state)
 		init(&view, &roots, "@/py");
 		r = view_add(&view, in_root(row->path, path), row->want, &entry);
 		CHECK(r == row->result, "%s: %d", path, r);
-		CHECK(r < 0 || unit_same(entry.path, in_root(row->found, found)), "%s: %s", path, entry.path);
+		CHECK(r < 0 || unit_same(entry.path, in_root(row->found, found)), "%s: %s", path,
+		      entry.path);
 		CHECK(r < 0 || unit_same(entry.host, entry.path), "%s: %s", path, entry.host);
 		check_list(&view.parts.dirs, row->dirs, path);
 		check_list(&view.parts.files, row->files, path);
@@ -176,13 +181,15 @@ static void test_root_by_another_name(void **state)
 
 	(void)state;
 	init(&view, &roots, "@/name");
-	assert_int_equal(view_add(&view, in_root("@/name/lib/x.so.1", buf), VIEW_LIBRARY, &entry), 0);
+	assert_int_equal(view_add(&view, in_root("@/name/lib/x.so.1", buf), VIEW_LIBRARY, &entry),
+			 0);
 	assert_string_equal(entry.path, in_root("@/name/lib64/x.so.1.0", buf));
 	assert_string_equal(entry.host, in_root(X, buf));
 	check_list(&view.parts.files, "@/name/lib64/x.so.1.0", "name");
 	check_list(&view.parts.links, "@/name/lib lib64 @/name/lib64/x.so.1 x.so.1.0", "name");
 	/* An absolute link into the place itself leads nowhere in the full view. */
-	assert_int_equal(view_add(&view, in_root("@/name/lib64/x.so", buf), VIEW_LIBRARY, &entry), -ENOENT);
+	assert_int_equal(view_add(&view, in_root("@/name/lib64/x.so", buf), VIEW_LIBRARY, &entry),
+			 -ENOENT);
 	view_fini(&view);
 	strlist_fini(&roots);
 	unit_temp_remove(root, dir_fd);
@@ -205,7 +212,8 @@ static void test_each_once(void **state)
 
 		init(&view, &roots, "@/py");
 		for (size_t k = 0; k < 2; k++)
-			assert_int_equal(view_add(&view, in_root(orders[i][k], buf), VIEW_ANY, &entry), 0);
+			assert_int_equal(
+			    view_add(&view, in_root(orders[i][k], buf), VIEW_ANY, &entry), 0);
 		assert_int_equal(view_take(&view, &parts), 0);
 		check_list(&parts.dirs, "@/py/lib64/data", "dirs");
 		check_list(&parts.files, "", "files");
@@ -229,7 +237,8 @@ static void test_system(void **state)
 	assert_int_equal(view_add(&view, "/bin/sh", VIEW_FILE, &entry), 0);
 	assert_true(view.parts.files.count == 1 && access(view.parts.files.item[0], X_OK) == 0);
 	for (size_t i = 0; i < view.parts.links.count; i += 2)
-		CHECK(strncmp(view.parts.links.item[i], "/etc/", 5) != 0 && strcmp(view.parts.links.item[i], "/bin") != 0,
+		CHECK(strncmp(view.parts.links.item[i], "/etc/", 5) != 0 &&
+			  strcmp(view.parts.links.item[i], "/bin") != 0,
 		      "%s", view.parts.links.item[i]);
 	view_fini(&view);
 	assert_int_equal(strlist_add(&roots, "/nonexistent/root"), 0);
