@@ -27,6 +27,7 @@ struct term {
 
 struct row {
 	unsigned int line;
+	bool inherited;		/* from the base, whose line it is */
 	uint32_t action;
 	char *call;
 	struct term terms[ARG_MAX];
@@ -49,6 +50,7 @@ struct filter {
 	uint32_t foreign_action;
 	uint32_t last;
 	unsigned int seen;	/* directives, a bit each */
+	bool has_base;
 	bool in_group;
 	struct definition *definitions;
 	size_t definition_count;

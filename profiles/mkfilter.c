@@ -181,6 +181,31 @@ static void parse_term(const struct filter *f, struct words *w, struct row *row)
 	row->term_count++;
 }
 
+/* What this file says of a call replaces what its base does, and never gives more. */
+static void replace_inherited(struct filter *f, const struct row *row)
+{
+	bool had = false, allowed = false, same = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->row_count; i++) {
+		const struct row *other = &f->rows[i];
+
+		if (!strcmp(other->call, row->call)) {
+			had = true;
+			allowed = allowed || other->action == SCMP_ACT_ALLOW;
+			same = other->action == row->action && !other->term_count && !row->term_count;
+			if (other->inherited)
+				continue;
+		}
+		f->rows[kept++] = f->rows[i];
+	}
+	f->row_count = kept;
+	if (f->has_base && row->action == SCMP_ACT_ALLOW && !allowed)
+		fail(f, "%s is not allowed by the base", row->call);
+	if (f->has_base && had && same)
+		fail(f, "the base says the same of %s", row->call);
+}
+
 /* Catches rows that cancel each other: one call has one action, and no condition beside none. */
 static void check_against_others(const struct filter *f, const struct row *row)
 {
@@ -242,6 +267,7 @@ static void parse_row(struct filter *f, struct words *w, const char *first)
 			call[length - 1] = '\0';
 		check_call(f, call, optional);
 		row.call = copy_text(call);
+		replace_inherited(f, &row);
 		check_against_others(f, &row);
 		f->rows = grow(f->rows, f->row_count + 1, sizeof(*f->rows));
 		f->rows[f->row_count++] = row;
@@ -282,6 +308,32 @@ static void parse_directive(struct filter *f, struct words *w, enum directive di
 		fail(f, "%s can't be allow", directive_names[directive]);
 }
 
+static void read_lines(struct filter *f);
+
+/* Takes over all of another file, which lies beside this one. */
+static void parse_base(struct filter *f, struct words *w)
+{
+	const char *name = take(f, w, "a file"), *slash = strrchr(f->path, '/');
+	const char *own_path = f->path;
+	size_t directory = slash ? (size_t)(slash - f->path) + 1 : 0, size = strlen(name) + 1;
+	unsigned int line = f->line;
+	char *path;
+
+	if (f->has_base || f->seen || f->definition_count)
+		fail(f, "base comes first, and once");
+	path = grow(NULL, directory + size, 1);
+	memcpy(path, own_path, directory);
+	memcpy(path + directory, name, size);
+	f->path = path;
+	read_lines(f);
+	f->has_base = true;
+	for (size_t i = 0; i < f->row_count; i++)
+		f->rows[i].inherited = true;
+	f->path = own_path;
+	f->line = line;
+	f->in_group = false;
+}
+
 static void parse_line(struct filter *f, char *text)
 {
 	struct words w = { .count = 0 };
@@ -298,7 +350,9 @@ static void parse_line(struct filter *f, char *text)
 	if (!w.count)
 		return;
 	first = take(f, &w, "a word");
-	if (!strcmp(first, "define")) {
+	if (!strcmp(first, "base")) {
+		parse_base(f, &w);
+	} else if (!strcmp(first, "define")) {
 		parse_define(f, &w);
 	} else if (!strcmp(first, "group")) {
 		take(f, &w, "a name");
@@ -322,7 +376,7 @@ static void parse_line(struct filter *f, char *text)
 		fail(f, "'%s' not understood", peek(&w));
 }
 
-static void read_filter(struct filter *f)
+static void read_lines(struct filter *f)
 {
 	FILE *file = fopen(f->path, "re");
 	char *line = NULL, *logical = copy_text("");
@@ -408,7 +462,7 @@ int main(int argc, char **argv)
 		*path++ = '\0';
 		f->name = argv[i];
 		f->path = path;
-		read_filter(f);
+		read_lines(f);
 		for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
 			emit_program(f, &targets[t]);
 	}

@@ -19,10 +19,20 @@
 #define LIST(field, metavar_)                                                                      \
 	.kind = OPTION_KIND_LIST, .offset = FIELD(struct strlist, field), .metavar = (metavar_)
 
+/* An enum without negative values is an unsigned int; its values are the positions of the words. */
+#define CHOICE(field, words, preset_, metavar_)                                                            \
+	.kind = OPTION_KIND_CHOICE, .offset = FIELD(unsigned int, field), .choices = (words),      \
+	.preset = (preset_), .metavar = (metavar_)
+
 #define KIB (1ULL << 10)
 #define MIB (1ULL << 20)
 #define EIB (1ULL << 60)
 #define YEAR_MS (366ULL * 86400000)
+
+static const char *const runtime_words[] = {
+    [RUNTIME_SYSTEM] = "system", [RUNTIME_CLOSURE] = "closure", NULL};
+static const char *const filter_words[] = {
+    [POLICY_FILTER_DEFAULT] = "default", [POLICY_FILTER_STRICT] = "strict", NULL};
 
 const struct option_row option_table[OPTION_MAX] = {
     [OPTION_RAM] = {"ram", 0, .group = OPTION_GROUP_LIMITS,
@@ -68,6 +78,9 @@ const struct option_row option_table[OPTION_MAX] = {
 		     .help = "show a file or directory; read-only, same path"},
     [OPTION_SRC] = {"src", 0, .group = OPTION_GROUP_FILES, LIST(files.src, "DIR"),
 		    .help = "show a project read-only and import from it"},
+    [OPTION_RUNTIME] = {"runtime", 0, .group = OPTION_GROUP_FILES,
+			CHOICE(files.runtime, runtime_words, "system", "system|closure"),
+			.help = "/usr, or Python's own files only"},
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
 		       .help = "the interpreter (default: PATH's python3)"},
@@ -77,6 +90,9 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .help = "pass a variable; nothing else is passed"},
     [OPTION_NO_STDIN] = {"no-stdin", 'n', .group = OPTION_GROUP_TASK, FLAG(command.no_stdin),
 			 .help = "empty standard input"},
+    [OPTION_FILTER] = {"filter", 0, .group = OPTION_GROUP_TASK,
+		       CHOICE(command.filter, filter_words, "default", "default|strict"),
+		       .help = "the system calls that it may make"},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
 		       .help = "write the verdict as JSON"},
     [OPTION_REQUIRE] = {"require", 0, .group = OPTION_GROUP_RUN,
@@ -147,6 +163,7 @@ static int parse_number(const struct option_row *row, const char *value, uint64_
 	case OPTION_KIND_FLAG:
 	case OPTION_KIND_STRING:
 	case OPTION_KIND_LIST:
+	case OPTION_KIND_CHOICE:
 		break;
 	}
 	return -EINVAL;
@@ -165,6 +182,7 @@ static const char *format_number(const struct option_row *row, uint64_t value, c
 	case OPTION_KIND_FLAG:
 	case OPTION_KIND_STRING:
 	case OPTION_KIND_LIST:
+	case OPTION_KIND_CHOICE:
 		break;
 	}
 	(void)snprintf(buf, size, "%llu", (unsigned long long)value);
@@ -184,6 +202,7 @@ static const char *example_of(enum option_kind kind)
 	case OPTION_KIND_FLAG:
 	case OPTION_KIND_STRING:
 	case OPTION_KIND_LIST:
+	case OPTION_KIND_CHOICE:
 		break;
 	}
 	return "a whole number";
@@ -228,6 +247,26 @@ static int apply_string(struct policy *draft, const struct option_row *row, cons
 	return *text == NULL ? error_set(err, "usage", ENOMEM, "--%s", row->name) : 0;
 }
 
+static int apply_choice(struct policy *draft, const struct option_row *row, const char *value,
+			struct error *err)
+{
+	char words[64] = "";
+	size_t len = 0;
+
+	for (unsigned int i = 0; row->choices[i] != NULL; i++) {
+		if (strcmp(row->choices[i], value) == 0) {
+			*(unsigned int *)field(draft, row) = i;
+			return 0;
+		}
+		len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", i > 0 ? ", " : "",
+					row->choices[i]);
+		if (len >= sizeof(words))
+			len = sizeof(words) - 1;
+	}
+	error_set(err, "usage", 0, "--%s %s: not understood", row->name, value);
+	return error_hint(err, "accepted: %s", words);
+}
+
 int option_apply(struct policy *draft, enum option_id id, const char *value, enum origin origin,
 		 struct error *err)
 {
@@ -238,6 +277,8 @@ int option_apply(struct policy *draft, enum option_id id, const char *value, enu
 		*(bool *)field(draft, row) = true;
 	else if (row->kind == OPTION_KIND_STRING)
 		r = apply_string(draft, row, value, err);
+	else if (row->kind == OPTION_KIND_CHOICE)
+		r = apply_choice(draft, row, value, err);
 	else if (row->kind != OPTION_KIND_LIST)
 		r = apply_number(draft, row, value, err);
 	else if (*value == '\0')
@@ -271,6 +312,8 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 		return *(const bool *)const_field(policy, row) ? "yes" : "no";
 	if (row->kind == OPTION_KIND_STRING)
 		return *(char *const *)const_field(policy, row);
+	if (row->kind == OPTION_KIND_CHOICE)
+		return row->choices[*(const unsigned int *)const_field(policy, row)];
 	if (row->kind == OPTION_KIND_LIST)
 		return NULL;
 	value = *(const uint64_t *)const_field(policy, row);

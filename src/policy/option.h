@@ -16,7 +16,8 @@ enum option_kind {
 	OPTION_KIND_MILLI,
 	OPTION_KIND_FLAG,
 	OPTION_KIND_STRING,
-	OPTION_KIND_LIST, /* repeatable */
+	OPTION_KIND_LIST,   /* repeatable */
+	OPTION_KIND_CHOICE, /* one of a few words; the field holds its number */
 };
 
 enum option_group {
@@ -36,6 +37,7 @@ struct option_row {
 	uint64_t min;  /* bounds of a number, in the field's unit */
 	uint64_t max;
 	bool open; /* takes "unlimited" */
+	const char *const *choices; /* the words of a choice, then NULL */
 	const char *preset; /* default, as it would be written; NULL: unset, or open */
 	const char *metavar; /* NULL for a flag */
 	const char *help;

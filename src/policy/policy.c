@@ -218,6 +218,10 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		error_set(err, "usage", 0, "--src is for Python tasks, not for --exec");
 		return error_hint(err, "--bind DIR shows a directory to any program");
 	}
+	if (draft->command.kind == COMMAND_EXEC && draft->files.runtime == RUNTIME_CLOSURE) {
+		error_set(err, "usage", 0, "--runtime closure is for Python tasks, not for --exec");
+		return error_hint(err, "--runtime system shows /usr, and so other programs");
+	}
 	/* Every disk limit bounds one file as well. */
 	if (draft->limits.fsize_bytes > draft->limits.disk_bytes)
 		draft->limits.fsize_bytes = draft->limits.disk_bytes;

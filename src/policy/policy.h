@@ -33,10 +33,12 @@ enum option_id {
 	OPTION_FRESH,
 	OPTION_BIND,
 	OPTION_SRC,
+	OPTION_RUNTIME,
 	OPTION_PYTHON,
 	OPTION_VENV,
 	OPTION_ENV,
 	OPTION_NO_STDIN,
+	OPTION_FILTER,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_QUIET,
@@ -68,11 +70,21 @@ struct policy_bind {
 	bool writable;
 };
 
+/* What of the system's Python a task is shown; the words of --runtime, in order. */
+enum policy_runtime {
+	RUNTIME_SYSTEM,	 /* /usr, /bin, /lib and the interpreter's prefix */
+	RUNTIME_CLOSURE, /* of those, the interpreter's own files and the libraries that they load */
+};
+
+/* Which list of calls a task may make; the words of --filter, in order. */
+enum policy_filter { POLICY_FILTER_DEFAULT, POLICY_FILTER_STRICT };
+
 struct policy_files {
 	char *dir; /* host directory shown as POLICY_DEFAULT_DIR */
 	bool fresh;
 	struct strlist bind; /* as given */
 	struct strlist src;
+	enum policy_runtime runtime;
 	struct policy_bind *binds; /* parsed by policy_finalize() */
 	size_t bind_count;
 };
@@ -95,6 +107,7 @@ struct policy_command {
 	struct strlist env; /* as given: NAME or NAME=VALUE */
 	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
 	bool no_stdin;
+	enum policy_filter filter;
 };
 
 struct policy {

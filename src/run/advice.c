@@ -89,6 +89,16 @@ static bool no_stdin(struct question *q)
 	return q->policy->command.no_stdin;
 }
 
+static bool is_closure(struct question *q)
+{
+	return q->policy->files.runtime == RUNTIME_CLOSURE;
+}
+
+static bool is_strict(struct question *q)
+{
+	return q->policy->command.filter == POLICY_FILTER_STRICT;
+}
+
 static bool from_environ(struct question *q)
 {
 	return strstr(q->claim->file, "/os.py") != NULL ||
@@ -100,6 +110,11 @@ static bool in_subprocess(struct question *q)
 	return strstr(q->claim->file, "/subprocess.py") != NULL ||
 	       strstr(q->claim->code, "os.exec") != NULL ||
 	       strstr(q->claim->code, "exec_func") != NULL;
+}
+
+static bool in_closure_subprocess(struct question *q)
+{
+	return is_closure(q) && in_subprocess(q);
 }
 
 /* The path in "...: 'PATH'" (Python, and many programs) or "PROGRAM: PATH: No such file". */
@@ -127,6 +142,19 @@ static const char *missing_path(const struct claim *claim, size_t *ret_len)
 		return p;
 	}
 	return NULL;
+}
+
+/* A file of the system's, where not all of it is shown. */
+static bool closure_lacks_file(struct question *q)
+{
+	static const char *const places[] = {"/usr/", "/bin/", "/sbin/", "/lib"};
+	size_t len = 0;
+	const char *path = missing_path(q->claim, &len);
+
+	for (size_t i = 0; i < ARRAY_SIZE(places) && path != NULL; i++)
+		if (strncmp(path, places[i], strlen(places[i])) == 0)
+			return is_closure(q);
+	return false;
 }
 
 static bool file_is(struct question *q, enum lookup wanted)
@@ -210,6 +238,8 @@ struct row {
 #define NO_PROGRAM                                                                                 \
 	"a task has the programs of /usr and of its interpreter; --bind shows another directory, "     \
 	"--env PATH=... makes it searched"
+#define CLOSURE "--runtime closure shows Python's own files only: no shell, no other program; --runtime system "     \
+		"has those of /usr"
 #define TOO_MANY       "{pids} bounds processes and threads together: give it more, or let it start fewer"
 #define NO_MEMORY      "{ram} bounds the task's memory: give it more, or let it use less"
 #define NO_NAMESPACES  "namespaces are refused: there is no sandbox in the sandbox"
@@ -242,6 +272,9 @@ static const struct row table[] = {
     {used_python, .text = {"No module named "},
      .hint = "{}, which ran the task, has no such module: --python chooses another interpreter or a "
 	     "virtual environment's, --src shows modules of your own"},
+    {is_closure, .text = {"cannot open shared object file"},
+     .hint = "--runtime closure shows the libraries that installed modules need; --runtime system shows all "
+	     "of /usr"},
     {.text = {"cannot open shared object file"},
      .hint = "a library outside /usr and the interpreter's directory is not shown: --bind shows its "
 	     "directory"},
@@ -279,6 +312,9 @@ static const struct row table[] = {
     {.text = {"ead-only file system", "readonly database"}, .hint = READ_ONLY},
     {.text = {"no new privileges"},
      .hint = "no program gains privileges in the sandbox (sudo, su, ping): run the task without it"},
+    {is_strict, .text = {"peration not permitted"}, .code = "ocket",
+     .hint = "--filter strict refuses all sockets but UNIX streams; --filter default has TCP and UDP inside the "
+	     "sandbox"},
     {.text = {"peration not permitted"}, .code = "socket",
      .hint = "raw, packet and other special sockets are refused: TCP, UDP and UNIX sockets are there, inside "
 	     "the sandbox"},
@@ -295,6 +331,9 @@ static const struct row table[] = {
     {.text = {"peration not permitted"}, .code = "unshare", .hint = NO_NAMESPACES},
     {.text = {"unshare failed", "reating new namespace failed"}, .hint = NO_NAMESPACES},
     {.text = {"ptrace"}, .hint = "debuggers and tracers of other processes are refused"},
+    {is_strict, .text = {"peration not permitted"},
+     .hint = "--filter strict refuses what few programs need (network sockets, pseudo-terminals, FIFOs, "
+	     "priorities, inotify); --filter default refuses less"},
     {.text = {"peration not permitted"},
      .hint = "the sandbox refuses what leads out of it or changes the machine (mounts, namespaces, raw "
 	     "sockets, tracing, priorities, set-id bits), and no option allows that"},
@@ -306,8 +345,10 @@ static const struct row table[] = {
 	     "what --bind shows must be open to others"},
     {.text = {"ermission denied"}, .hint = READ_ONLY},
 
+    {in_closure_subprocess, .type = "FileNotFoundError", .hint = CLOSURE},
     {in_subprocess, .type = "FileNotFoundError", .hint = NO_PROGRAM},
     {.text = {"ommand not found", ": not found"}, .hint = NO_PROGRAM},
+    {closure_lacks_file, .text = {"No such file or directory"}, .hint = CLOSURE},
     {host_has_file, .text = {"No such file or directory"},
      .hint = "{} is on the host and not shown to the task: --bind {} shows it, at that path"},
     {host_may_have_file, .text = {"No such file or directory"},

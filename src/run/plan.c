@@ -336,6 +336,7 @@ void plan_fini(struct plan *plan)
 		close_fd(&plan->trees[i].tree_fd);
 	}
 	free(plan->trees);
+	view_parts_fini(&plan->parts);
 	close_fd(&plan->workdir_fd);
 	close_fd(&plan->script_fd);
 	close_fd(&plan->result_fd);

@@ -6,6 +6,7 @@
 #define CAPSULE_RUN_PLAN_H
 
 #include "policy/policy.h"
+#include "python/view.h"
 #include "stage/idmap.h"
 #include "stage/stage.h"
 
@@ -13,6 +14,8 @@ struct plan {
 	struct idmap ids;
 	struct stage_tree *trees;
 	size_t tree_count;
+	struct view_parts parts;      /* with --runtime closure */
+	struct stage_runtime runtime; /* the same, as the stages take it */
 	int workdir_fd; /* the sandbox directory on the host; -1 with --fresh */
 	int script_fd;
 	char *script_guest;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "python/closure.h"
 #include "python/editable.h"
 #include "python/interpreter.h"
 #include "python/prefix.h"
@@ -76,6 +77,8 @@ static int add_trees(struct plan *plan, const struct interpreter *python, struct
 	}
 	for (size_t i = 0; i < python->links.at.count && r == 0; i++)
 		r = tree_add_link(plan, python->links.at.item[i], python->links.to.item[i], err);
+	for (size_t i = first; i < plan->tree_count; i++)
+		plan->trees[i].runtime = true;
 	/* What the user binds into a prefix is put over it. */
 	return r < 0 || first == plan->tree_count ? r : tree_put_first(plan, first, err);
 }
@@ -208,6 +211,12 @@ int python_plan(const struct policy *policy, struct plan *plan, struct error *er
 		r = add_trees(plan, &python, err);
 	if (r == 0)
 		r = check_access(plan, &python, err);
+	if (r == 0 && policy->files.runtime == RUNTIME_CLOSURE) {
+		r = closure_find(&python, &plan->parts, err);
+		plan->runtime = (struct stage_runtime){.dirs = &plan->parts.dirs,
+						       .files = &plan->parts.files,
+						       .links = &plan->parts.links};
+	}
 	if (r == 0 && policy->command.kind != COMMAND_EXEC) {
 		r = python_argv(policy, &python, plan, err);
 		plan->python_minor = python.minor;

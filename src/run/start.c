@@ -230,6 +230,9 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 		args.channel_fd = pair[1];
 		args.ctx = (struct stage_ctx){.trees = run->plan.trees,
 					      .tree_count = run->plan.tree_count,
+					      .runtime = run->policy->files.runtime == RUNTIME_CLOSURE
+							     ? &run->plan.runtime
+							     : NULL,
 					      .script_fd = run->plan.script_fd,
 					      .script_guest = run->plan.script_guest,
 					      .script_bytes = run->plan.script_bytes,

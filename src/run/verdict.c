@@ -198,6 +198,11 @@ static json_t *verdict_json(const struct verdict *verdict, const struct policy *
 	(void)json_object_set_new(
 	    root, "layers", names_json(verdict->started ? verdict->layers : 0, LAYER_MAX, layer_name_of));
 	(void)json_object_set_new(root, "limits", limits_json(verdict, policy));
+	/* --runtime, --filter: what "layers" does not say of them. */
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		if (option_table[i].kind == OPTION_KIND_CHOICE)
+			(void)json_object_set_new(root, option_table[i].name,
+						  json_string(option_format(policy, i, NULL, 0)));
 	(void)json_object_set_new(root, "ids",
 				  json_pack("{s:I, s:I, s:b}", "host_uid", (json_int_t)plan->ids.host_uid,
 					    "host_gid", (json_int_t)plan->ids.host_gid, "groups_shed",

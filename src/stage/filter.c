@@ -24,6 +24,19 @@ static const struct sock_filter no_fallocate[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
 };
 
+/* What --filter names. */
+static const struct filter {
+	const struct sock_filter *program;
+	size_t count;
+} filters[] = {
+    [POLICY_FILTER_DEFAULT] = {FILTER_TASK, ARRAY_SIZE(FILTER_TASK)},
+    [POLICY_FILTER_STRICT] = {FILTER_STRICT, ARRAY_SIZE(FILTER_STRICT)},
+};
+
+#define LONGEST                                                                                    \
+	(ARRAY_SIZE(FILTER_TASK) > ARRAY_SIZE(FILTER_STRICT) ? ARRAY_SIZE(FILTER_TASK)             \
+							     : ARRAY_SIZE(FILTER_STRICT))
+
 #define ARGUMENT(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
 
 /*
@@ -65,19 +78,19 @@ static int load(const struct sock_filter *program, size_t count, struct error *e
 
 int stage_filter(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	struct sock_filter program[ARRAY_SIZE(no_fallocate) + ARRAY_SIZE(spare_init) + ARRAY_SIZE(FILTER_TASK)];
+	const struct filter *filter = &filters[policy->command.filter];
+	struct sock_filter program[ARRAY_SIZE(no_fallocate) + ARRAY_SIZE(spare_init) + LONGEST];
 	size_t count = 0;
 	int r;
 
-	(void)policy;
 	if (ctx->watch_disk) {
 		memcpy(program, no_fallocate, sizeof(no_fallocate));
 		count = ARRAY_SIZE(no_fallocate);
 	}
 	memcpy(program + count, spare_init, sizeof(spare_init));
 	count += ARRAY_SIZE(spare_init);
-	memcpy(program + count, FILTER_TASK, sizeof(FILTER_TASK));
-	r = load(program, count + ARRAY_SIZE(FILTER_TASK), err);
+	memcpy(program + count, filter->program, filter->count * sizeof(*program));
+	r = load(program, count + filter->count, err);
 	if (r < 0)
 		return r;
 	/* A filter that does not bite ends the start. Without one this would be ENOSPC, by proc.c. */

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/sys.h"
 #include "stage/stage.h"
 
 #define NAME "rootfs"
@@ -174,11 +175,114 @@ static int enter_root(struct error *err)
 	return 0;
 }
 
-int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+static const char *const system_dirs[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+
+static int place_all_system(struct error *err)
 {
-	static const char *const system[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 	int r = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(system_dirs) && r == 0; i++)
+		r = place_system(system_dirs[i], err);
+	return r;
+}
+
+/* Makes the directory that a path lies in; made is the one made last, since neighbours come together. */
+static int make_parent(const char *path, char made[PATH_MAX], struct error *err)
+{
+	size_t len = (size_t)(strrchr(path, '/') - path);
+
+	if (strncmp(made, path, len) == 0 && made[len] == '\0')
+		return 0;
+	(void)snprintf(made, PATH_MAX, "%.*s", (int)len, path);
+	return len == 0 ? 0 : path_make_dirs(relative(made), NAME, err);
+}
+
+/* Shows one part under its own name. No link is followed: the path is what was found behind them all. */
+static int place_part(int full_fd, const char *path, bool directory, struct error *err)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW | (directory ? O_DIRECTORY : 0),
+				     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+	AUTO_CLOSE int part_fd = sys_openat2(full_fd, relative(path), &how);
+	AUTO_CLOSE int tree_fd = -1;
+	int r;
+
+	if (part_fd < 0)
+		return fail(err, "open", path);
+	tree_fd = open_tree(part_fd, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (directory ? AT_RECURSIVE : 0U));
+	if (tree_fd < 0)
+		return fail(err, "open_tree", path);
+	r = directory ? path_make_dirs(relative(path), NAME, err) : path_make_file(relative(path), NAME, err);
+	if (r < 0)
+		return r;
+	return move_mount(tree_fd, "", AT_FDCWD, relative(path), MOVE_MOUNT_F_EMPTY_PATH) < 0
+		   ? fail(err, "mount", path)
+		   : 0;
+}
+
+static int place_parts(const struct stage_runtime *runtime, int full_fd, struct error *err)
+{
+	char made[PATH_MAX] = "";
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++) {
+		char target[256];
+		ssize_t n = readlinkat(full_fd, system_dirs[i], target, sizeof(target) - 1);
+
+		/* Else a directory, which the parts in it make, or nothing. */
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (symlink(target, system_dirs[i]) < 0)
+			return fail(err, "symlink", system_dirs[i]);
+	}
+	for (size_t i = 0; i < runtime->dirs->count && r == 0; i++)
+		r = place_part(full_fd, runtime->dirs->item[i], true, err);
+	for (size_t i = 0; i < runtime->links->count && r == 0; i += 2) {
+		const char *path = runtime->links->item[i];
+
+		r = make_parent(path, made, err);
+		if (r == 0 && symlink(runtime->links->item[i + 1], relative(path)) < 0)
+			r = fail(err, "symlink", path);
+	}
+	for (size_t i = 0; i < runtime->files->count && r == 0; i++) {
+		r = make_parent(runtime->files->item[i], made, err);
+		if (r == 0)
+			r = place_part(full_fd, runtime->files->item[i], false, err);
+	}
+	return r;
+}
+
+/*
+ * Shows parts of the runtime, taken out of its full view, which is mounted aside and goes away again: so
+ * nothing can be shown that the full view would not show, whoever wrote the list of parts.
+ */
+static int place_runtime(const struct stage_ctx *ctx, struct error *err)
+{
+	static const char aside[] = ".full";
+	AUTO_CLOSE int full_fd = -1;
+	int r;
+
+	if (mkdir(aside, 0700) < 0 || mount("tmpfs", aside, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return fail(err, "mount tmpfs on", aside);
+	full_fd = open(aside, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (full_fd < 0 || fchdir(full_fd) < 0)
+		return fail(err, "open", aside);
+	r = place_all_system(err);
+	for (size_t i = 0; i < ctx->tree_count && r == 0; i++)
+		if (ctx->trees[i].runtime)
+			r = place_tree(&ctx->trees[i], err);
+	if (r == 0 && fchdir(ctx->root_fd) < 0)
+		r = fail(err, "chdir", "/");
+	if (r == 0)
+		r = place_parts(ctx->runtime, full_fd, err);
+	if (r == 0 && (umount2(aside, MNT_DETACH) < 0 || rmdir(aside) < 0))
+		r = fail(err, "unmount", aside);
+	return r;
+}
+
+int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
 	umask(022);
 	/* Nothing that is mounted here may travel back to the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -186,12 +290,9 @@ int stage_root(const struct policy *policy, struct stage_ctx *ctx, struct error 
 	ctx->root_fd = mount_root(policy, ctx, err);
 	if (ctx->root_fd < 0)
 		return ctx->root_fd;
-	for (size_t i = 0; i < ARRAY_SIZE(system) && r == 0; i++)
-		r = place_system(system[i], err);
-	if (r == 0 && (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 ||
-		       mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0))
-		r = fail(err, "mkdir", "/task");
-	return r;
+	if (mkdir("tmp", 0755) < 0 || mkdir("task", 0755) < 0 || mkdir(relative(POLICY_DEFAULT_DIR), 0755) < 0)
+		return fail(err, "mkdir", "/task");
+	return ctx->runtime != NULL ? place_runtime(ctx, err) : place_all_system(err);
 }
 
 int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
@@ -202,6 +303,8 @@ int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error
 	for (size_t i = 0; i < ctx->tree_count && r == 0; i++) {
 		const struct stage_tree *tree = &ctx->trees[i];
 
+		if (ctx->runtime != NULL && tree->runtime)
+			continue;
 		/* Writable ones come when the root is sealed; their places must be there by then. */
 		r = tree->link	   ? place_link(tree, err)
 		    : tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)

@@ -22,6 +22,7 @@ struct stage_tree {
 	char *host;  /* real path; owned. Of a link: what it holds */
 	char *guest; /* absolute; owned */
 	bool writable;
+	bool runtime; /* the interpreter's own */
 	bool directory;
 	bool link; /* guest is a symbolic link; the fields below mean nothing */
 	int tree_fd; /* detached mount made with the caller's rights (root), or -1: init opens host */
@@ -29,9 +30,17 @@ struct stage_tree {
 	ino_t ino;
 };
 
+/* What of the runtime is shown, where that is not all of it: paths without links on the way. */
+struct stage_runtime {
+	const struct strlist *dirs;
+	const struct strlist *files;
+	const struct strlist *links; /* a link's path, then what it says, and so on */
+};
+
 struct stage_ctx {
 	const struct stage_tree *trees;
 	size_t tree_count;
+	const struct stage_runtime *runtime; /* NULL: the system's directories and the runtime's trees as a whole */
 	int script_fd;	       /* bytes to copy to script_guest, or -1 */
 	const char *script_guest;
 	uint64_t script_bytes; /* known size, for the root tmpfs; 0 when unknown */
@@ -61,7 +70,7 @@ stage_fn stage_hostname;
  * The task's view, built in an empty tmpfs, in this order. All need CAP_SYS_ADMIN in the user namespace
  * that owns the mount namespace; from the first to the last the working directory is the new root.
  *
- * root: the tmpfs, and the system's /usr, /bin, /lib in it.   etc, devices, proc: what they say.
+ * root: the tmpfs, and the system's /usr, /bin, /lib in it, or with ctx->runtime the parts that it names.   etc, devices, proc: what they say.
  * trees: what the policy shows besides, and the script.       seal: everything read-only but the sandbox
  * directory, /dev/shm and the writable bindings; the host's tree is unmounted.
  */

@@ -21,9 +21,10 @@ def probe_text(path):
 
 
 def load_probes(path):
+    """The probes of a file, and the options under which they must be contained."""
     space = {"__name__": "probes"}
     exec(compile(probe_text(path), path, "exec"), space)
-    return space["PROBES"]
+    return space["PROBES"], space["OPTIONS"]
 
 
 def answer(result):
@@ -46,6 +47,8 @@ class ProbeCase(harness.Case):
     # -- where the control runs
 
     def run_control(self, kind, name):
+        if kind == "default":
+            return self.run_inside(name, ())
         argv = [harness.system_python() if kind == "user" else sys.executable, self.script, name, json.dumps(self.canaries)]
         place = self.path("control")
         os.makedirs(place, exist_ok=True)
@@ -70,8 +73,8 @@ class ProbeCase(harness.Case):
     def inherited(self):
         return self.canaries.get("inherited", [])
 
-    def run_inside(self, name):
-        return self.run_capsule("-q", *self.OPTIONS, self.script, name, json.dumps(self.canaries),
+    def run_inside(self, name, options):
+        return self.run_capsule("-q", *options, self.script, name, json.dumps(self.canaries),
                                 env=dict(os.environ, **self.environment()), pass_fds=self.inherited())
 
     def judge(self, name):
@@ -91,7 +94,7 @@ class ProbeCase(harness.Case):
                 print("%s has no control: %s" % (name, evidence))
             else:
                 self.assertEqual(kind, "ESCAPED", "the control did not escape, so the probe proves nothing: " + evidence)
-        result = self.run_inside(name)
+        result = self.run_inside(name, self.OPTIONS)
         kind, evidence = answer(result)
         if kind == "UNDECIDED":
             self.skipTest(evidence)
@@ -239,9 +242,9 @@ int main(int argc, char **argv)
 """
 
 
-def suite_of(path, options=()):
+def suite_of(path):
     """A test class for the probes of a file."""
-    probes = load_probes(path)
+    probes, options = load_probes(path)
     members = {"PROBES": probes, "PATH": path, "OPTIONS": options}
     for name in probes:
         def test(self, name=name):

@@ -21,6 +21,8 @@ import subprocess
 import sys
 
 PROBES = {}
+# Of capsule-run, for the probes of a file that sets it: what is contained only then.
+OPTIONS = ()
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 X86_64 = platform.machine() == "x86_64"
@@ -68,13 +70,13 @@ def probe(errnos=(), control="same", canary=None, needs=None, no_control=None, h
     errnos: what may refuse it; empty when it must end without an error (nothing found, nothing happened).
     control: how the same code runs outside, where it must escape: "same" as the same user; "namespaces" with every
         capability in new user, mount, network, IPC, UTS and pid namespaces; "root" needs real root; "user" as an
-        ordinary user.
+        ordinary user; "default" inside the sandbox, without the OPTIONS of the file.
     no_control: why a control is impossible; it stands in the test's output.
     canary: names what the host side sets up before. host_check: names a look at the host afterwards.
     """
 
     def register(function):
-        assert control in ("same", "namespaces", "root", "user", None)
+        assert control in ("same", "namespaces", "root", "user", "default", None)
         PROBES[function.__name__] = dict(function=function, errnos=(errnos,) if isinstance(errnos, str) else errnos,
                                          control=None if no_control else control, no_control=no_control,
                                          canary=canary, needs=needs, host_check=host_check)

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_strict.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \
@@ -19,4 +20,5 @@ EXTRA_DIST += \
 	tests/escape/probes_network.py \
 	tests/escape/probes_processes.py \
 	tests/escape/probes_setid.py \
+	tests/escape/probes_strict.py \
 	tests/escape/test_runs.py

@@ -8,8 +8,11 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_bind \
 	tests/fuzz/fuzz_channel \
 	tests/fuzz/fuzz_cli \
+	tests/fuzz/fuzz_elf \
+	tests/fuzz/fuzz_ldcache \
 	tests/fuzz/fuzz_option \
 	tests/fuzz/fuzz_python \
+	tests/fuzz/fuzz_record \
 	tests/fuzz/fuzz_text \
 	tests/fuzz/fuzz_traceback
 
@@ -34,6 +37,14 @@ tests_fuzz_fuzz_cli_SOURCES = tests/fuzz/fuzz_cli.c $(fuzz_common)
 tests_fuzz_fuzz_cli_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_cli_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_cli_LDADD = libcapsule.a
+tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c $(fuzz_common)
+tests_fuzz_fuzz_elf_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_elf_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_elf_LDADD = libcapsule.a
+tests_fuzz_fuzz_ldcache_SOURCES = tests/fuzz/fuzz_ldcache.c $(fuzz_common)
+tests_fuzz_fuzz_ldcache_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_ldcache_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ldcache_LDADD = libcapsule.a
 tests_fuzz_fuzz_option_SOURCES = tests/fuzz/fuzz_option.c $(fuzz_common)
 tests_fuzz_fuzz_option_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_option_LDFLAGS = $(fuzz_ldflags)
@@ -42,6 +53,10 @@ tests_fuzz_fuzz_python_SOURCES = tests/fuzz/fuzz_python.c $(fuzz_common)
 tests_fuzz_fuzz_python_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_python_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_python_LDADD = libcapsule.a
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(fuzz_common)
+tests_fuzz_fuzz_record_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_record_LDADD = libcapsule.a
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_common)
 tests_fuzz_fuzz_text_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

@@ -6,7 +6,7 @@ if HAVE_CMOCKA
 AM_CPPFLAGS += $(CMOCKA_CFLAGS) $(SECCOMP_CFLAGS)
 
 check_LIBRARIES += tests/unit/libunit.a
-tests_unit_libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h
+tests_unit_libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h tests/unit/elfmake.c tests/unit/elfmake.h
 
 unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 
@@ -15,11 +15,15 @@ check_PROGRAMS += \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
+	tests/unit/test_closure \
+	tests/unit/test_elf \
 	tests/unit/test_error \
 	tests/unit/test_filter \
 	tests/unit/test_hint \
 	tests/unit/test_interpreter \
 	tests/unit/test_layer \
+	tests/unit/test_ldcache \
+	tests/unit/test_modules \
 	tests/unit/test_option \
 	tests/unit/test_path \
 	tests/unit/test_policy \
@@ -30,19 +34,24 @@ check_PROGRAMS += \
 	tests/unit/test_traceback \
 	tests/unit/test_usage \
 	tests/unit/test_venv \
-	tests/unit/test_verdict
+	tests/unit/test_verdict \
+	tests/unit/test_view
 
 tests_unit_test_advice_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at
 tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_cli_LDADD = $(unit_libs)
+tests_unit_test_closure_LDADD = $(unit_libs)
+tests_unit_test_elf_LDADD = $(unit_libs)
 tests_unit_test_error_LDADD = $(unit_libs)
 tests_unit_test_filter_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_hint_LDADD = $(unit_libs)
 tests_unit_test_hint_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fd_read_u64_at,--wrap=access
 tests_unit_test_interpreter_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
+tests_unit_test_ldcache_LDADD = $(unit_libs)
+tests_unit_test_modules_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_path_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
@@ -54,4 +63,5 @@ tests_unit_test_traceback_LDADD = $(unit_libs)
 tests_unit_test_usage_LDADD = $(unit_libs)
 tests_unit_test_venv_LDADD = $(unit_libs)
 tests_unit_test_verdict_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_view_LDADD = $(unit_libs)
 endif

@@ -275,6 +275,42 @@ static void test_conditions(void **state)
 	policy.command.no_stdin = false;
 }
 
+/* What was narrowed says so, and what to pass for the whole. */
+static void test_strict(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} closure[] = {
+	    {"Traceback (most recent call last):\n  File \"/usr/lib/python3.11/subprocess.py\", line 1, in f\n"
+	     "FileNotFoundError: [Errno 2] No such file or directory: '/bin/sh'\n",
+	     "--runtime system has"},
+	    {MISSING("/usr/share/dict/words"), "--runtime system has"},
+	    {SAYS("f()", "OSError: libx.so: cannot open shared object file: No such file or directory"),
+	     "--runtime system shows"},
+	    {MISSING("/srv/x"), "a task sees the system"},
+	}, filter[] = {
+	    {SAYS("sock = socket(family, type)", "PermissionError: [Errno 1] Operation not permitted"), "--filter default has TCP"},
+	    {SAYS("os.nice(1)", "PermissionError: [Errno 1] Operation not permitted"), "--filter default refuses less"},
+	};
+	struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1};
+
+	(void)state;
+	stand_in("other", "t.py");
+	for (size_t i = 0; i < ARRAY_SIZE(closure); i++) {
+		policy.files.runtime = RUNTIME_CLOSURE;
+		CHECK(strstr(hint_for(closure[i].text, &verdict), closure[i].says) != NULL, "%zu: %s", i, verdict.hint);
+		policy.files.runtime = RUNTIME_SYSTEM;
+		CHECK(strstr(hint_for(closure[i].text, &verdict), "closure") == NULL, "%zu: %s", i, verdict.hint);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(filter); i++) {
+		policy.command.filter = POLICY_FILTER_STRICT;
+		CHECK(strstr(hint_for(filter[i].text, &verdict), filter[i].says) != NULL, "%zu: %s", i, verdict.hint);
+		policy.command.filter = POLICY_FILTER_DEFAULT;
+		CHECK(strstr(hint_for(filter[i].text, &verdict), "strict") == NULL, "%zu: %s", i, verdict.hint);
+	}
+}
+
 /* Facts come before whatever the task says. */
 static void test_facts(void **state)
 {
@@ -481,7 +517,7 @@ static void test_leaves_nothing_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_claims),  cmocka_unit_test(test_conditions),
+	    cmocka_unit_test(test_claims),  cmocka_unit_test(test_conditions), cmocka_unit_test(test_strict),
 	    cmocka_unit_test(test_facts),   cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_modules), cmocka_unit_test(test_leaves_nothing_open),
 	};

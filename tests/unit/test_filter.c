@@ -72,22 +72,29 @@ enum verdict {
 };
 #define KILL SECCOMP_RET_KILL_PROCESS
 
+enum which { TASK, STRICT, INIT, PROGRAMS };
+
+struct program {
+	const struct sock_filter *code;
+	size_t length;
+};
+
 struct machine {
 	enum arch arch;
 	const char *name;
 	uint32_t token;
 	uint32_t audit_arch;
-	const struct sock_filter *task;
-	size_t task_length;
-	const struct sock_filter *init;
-	size_t init_length;
+	struct program programs[PROGRAMS];
 };
 
+#define PROGRAM(name) { name, ARRAY_SIZE(name) }
+
 static const struct machine machines[] = {
-	{ X86, "x86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, filter_task_x86_64,
-	  ARRAY_SIZE(filter_task_x86_64), filter_init_x86_64, ARRAY_SIZE(filter_init_x86_64) },
-	{ ARM, "aarch64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, filter_task_aarch64,
-	  ARRAY_SIZE(filter_task_aarch64), filter_init_aarch64, ARRAY_SIZE(filter_init_aarch64) },
+	{ X86, "x86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64,
+	  { PROGRAM(filter_task_x86_64), PROGRAM(filter_strict_x86_64), PROGRAM(filter_init_x86_64) } },
+	{ ARM, "aarch64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64,
+	  { PROGRAM(filter_task_aarch64), PROGRAM(filter_strict_aarch64),
+	    PROGRAM(filter_init_aarch64) } },
 };
 
 struct row {
@@ -548,6 +555,160 @@ static const struct row task_rows[] = {
 	{ BOTH, "nfsservctl", { 0 }, NOSYS },
 };
 
+/* What --filter strict takes away, and the borders of what it leaves. */
+static const struct row strict_rows[] = {
+	{ BOTH, "socket", { AF_UNIX, SOCK_STREAM, 0 }, ALLOW },
+	{ BOTH, "socket", { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0 }, ALLOW },
+	{ BOTH, "socket", { AF_UNIX, SOCK_DGRAM, 0 }, REFUSE },
+	{ BOTH, "socket", { AF_UNIX, SOCK_SEQPACKET, 0 }, REFUSE },
+	{ BOTH, "socket", { AF_INET, SOCK_STREAM, 0 }, REFUSE },
+	{ BOTH, "socket", { AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP }, REFUSE },
+	{ BOTH, "socket", { AF_INET, SOCK_DGRAM, IPPROTO_UDP }, REFUSE },
+	{ BOTH, "socket", { AF_INET6, SOCK_STREAM, 0 }, REFUSE },
+	{ BOTH, "socket", { AF_INET6, SOCK_DGRAM, 0 }, REFUSE },
+	{ BOTH, "socket", { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE }, REFUSE },
+	{ BOTH, "socket", { AF_UNSPEC, SOCK_STREAM, 0 }, REFUSE },
+	{ BOTH, "socketpair", { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0 }, ALLOW },
+	{ BOTH, "socketpair", { AF_UNIX, SOCK_DGRAM, 0 }, REFUSE },
+	{ BOTH, "socketpair", { AF_INET, SOCK_STREAM, 0 }, REFUSE },
+	{ BOTH, "sendto", { 3, 1, 1, MSG_NOSIGNAL | MSG_DONTWAIT }, ALLOW },
+	{ BOTH, "sendto", { 3, 1, 1, MSG_OOB }, REFUSE },
+	{ BOTH, "sendto", { 3, 1, 1, MSG_OOB | MSG_NOSIGNAL }, REFUSE },
+	{ BOTH, "sendmsg", { 3, 1, MSG_NOSIGNAL }, ALLOW },
+	{ BOTH, "sendmsg", { 3, 1, MSG_OOB }, REFUSE },
+	{ BOTH, "sendmmsg", { 3, 1, 1, 0 }, REFUSE },
+	{ BOTH, "recvmmsg", { 3, 1, 1, 0 }, REFUSE },
+	{ BOTH, "recvmsg", { 3, 1, 0 }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_REUSEADDR }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_SNDBUF }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_RCVBUF }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_KEEPALIVE }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_LINGER }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_PASSCRED }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_RCVTIMEO }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_SNDTIMEO }, ALLOW },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_ATTACH_FILTER }, REFUSE },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_ATTACH_BPF }, REFUSE },
+	{ BOTH, "setsockopt", { 3, SOL_SOCKET, SO_ZEROCOPY }, REFUSE },
+	{ BOTH, "setsockopt", { 3, IPPROTO_IP, SO_REUSEADDR }, REFUSE },
+	{ BOTH, "setsockopt", { 3, IPPROTO_TCP, SO_REUSEADDR }, REFUSE },
+	{ X86, "inotify_init", { 0 }, REFUSE },
+	{ BOTH, "inotify_init1", { 0 }, REFUSE },
+	{ BOTH, "inotify_add_watch", { 0 }, REFUSE },
+	{ X86, "mknod", { 1, S_IFIFO | 0600, 0 }, REFUSE },
+	{ BOTH, "mknodat", { AT, 1, S_IFIFO | 0600, 0 }, REFUSE },
+	{ BOTH, "mknodat", { AT, 1, S_IFREG | 0600, 0 }, REFUSE },
+	{ BOTH, "setxattr", { 0 }, REFUSE },
+	{ BOTH, "fsetxattr", { 0 }, REFUSE },
+	{ BOTH, "removexattr", { 0 }, REFUSE },
+	{ BOTH, "listxattr", { 0 }, ALLOW },
+	{ BOTH, "getxattr", { 0 }, ALLOW },
+	{ BOTH, "splice", { 0 }, REFUSE },
+	{ BOTH, "tee", { 0 }, REFUSE },
+	{ BOTH, "sendfile", { 0 }, ALLOW },
+	{ BOTH, "copy_file_range", { 0 }, ALLOW },
+	{ BOTH, "sync", { 0 }, REFUSE },
+	{ BOTH, "syncfs", { 0 }, REFUSE },
+	{ BOTH, "fsync", { 0 }, ALLOW },
+	{ BOTH, "signalfd4", { 0 }, REFUSE },
+	{ BOTH, "eventfd2", { 0 }, ALLOW },
+	{ BOTH, "timerfd_create", { 0 }, ALLOW },
+	{ BOTH, "openat", { AT, 1, O_RDWR | O_CREAT, 0644 }, ALLOW },
+	{ BOTH, "openat", { AT, 1, O_RDWR | O_CREAT, 04755 }, REFUSE },
+	{ BOTH, "fcntl", { 0, F_SETLKW }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_SETOWN }, REFUSE },
+	{ BOTH, "fcntl", { 0, 10 }, REFUSE }, /* F_SETSIG */
+	{ BOTH, "fcntl", { 0, 15 }, REFUSE }, /* F_SETOWN_EX */
+	{ BOTH, "fcntl", { 0, F_OFD_GETLK }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_OFD_SETLK }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_OFD_SETLKW }, ALLOW },
+	{ BOTH, "fcntl", { 0, 39 }, REFUSE },
+	{ BOTH, "fcntl", { 0, F_DUPFD_CLOEXEC }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_SETPIPE_SZ }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_GETPIPE_SZ }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_ADD_SEALS }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_GET_SEALS }, ALLOW },
+	{ BOTH, "fcntl", { 0, F_SET_RW_HINT }, REFUSE },
+	{ BOTH, "fcntl", { 0, F_SETLEASE }, REFUSE },
+	{ BOTH, "mmap", { 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE }, ALLOW },
+	{ BOTH, "mprotect", { 0, 4096, PROT_READ | PROT_EXEC }, ALLOW },
+	{ BOTH, "pkey_alloc", { 0 }, NOSYS },
+	{ BOTH, "execve", { 0 }, ALLOW },
+	{ BOTH, "execveat", { 0 }, REFUSE },
+	{ BOTH, "clone", { SIGCHLD }, ALLOW },
+	{ BOTH, "clone", { CLONE_NEWUSER | SIGCHLD }, REFUSE },
+	{ BOTH, "futex_waitv", { 0 }, NOSYS },
+	{ BOTH, "get_robust_list", { 0 }, REFUSE },
+	{ BOTH, "futex", { 1, 0 }, ALLOW },		    /* WAIT */
+	{ BOTH, "futex", { 1, 1 | 128 }, ALLOW },	    /* WAKE, private */
+	{ BOTH, "futex", { 1, 3 }, ALLOW },		    /* REQUEUE */
+	{ BOTH, "futex", { 1, 4 | 128 }, ALLOW },	    /* CMP_REQUEUE */
+	{ BOTH, "futex", { 1, 5 }, ALLOW },		    /* WAKE_OP */
+	{ BOTH, "futex", { 1, 9 | 128 | 256 }, ALLOW },	    /* WAIT_BITSET, real-time clock */
+	{ BOTH, "futex", { 1, 10 }, ALLOW },		    /* WAKE_BITSET */
+	{ BOTH, "futex", { 1, 2 }, REFUSE },
+	{ BOTH, "futex", { 1, 6 }, REFUSE },		    /* LOCK_PI */
+	{ BOTH, "futex", { 1, 6 | 128 }, REFUSE },
+	{ BOTH, "futex", { 1, 7 }, REFUSE },		    /* UNLOCK_PI */
+	{ BOTH, "futex", { 1, 8 | 128 }, REFUSE },	    /* TRYLOCK_PI */
+	{ BOTH, "futex", { 1, 11 }, REFUSE },		    /* WAIT_REQUEUE_PI */
+	{ BOTH, "futex", { 1, 12 | 128 }, REFUSE },	    /* CMP_REQUEUE_PI */
+	{ BOTH, "futex", { 1, 13 }, REFUSE },		    /* LOCK_PI2 */
+	{ BOTH, "personality", { MINUS }, REFUSE },
+	{ BOTH, "personality", { PER_LINUX }, REFUSE },
+	{ BOTH, "setpriority", { 0, 0, 19 }, REFUSE },
+	{ BOTH, "ioprio_set", { 1, 0, 0 }, REFUSE },
+	{ BOTH, "sched_setaffinity", { 0 }, REFUSE },
+	{ BOTH, "sched_setscheduler", { 0, SCHED_OTHER }, REFUSE },
+	{ BOTH, "sched_setparam", { 0 }, REFUSE },
+	{ BOTH, "sched_getaffinity", { 0 }, ALLOW },
+	{ BOTH, "landlock_create_ruleset", { 0 }, NOSYS },
+	{ BOTH, "landlock_restrict_self", { 3, 0 }, NOSYS },
+	{ BOTH, "timer_create", { 0 }, REFUSE },
+	{ BOTH, "timer_settime", { 0 }, REFUSE },
+	{ BOTH, "setitimer", { 0 }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCGETS }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETS }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETSW }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETSF }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCGETS2 }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETS2 }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETSW2 }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSETSF2 }, ALLOW },
+	{ BOTH, "ioctl", { 0, TIOCGWINSZ }, ALLOW },
+	{ BOTH, "ioctl", { 0, TIOCGPGRP }, ALLOW },
+	{ BOTH, "ioctl", { 0, TIOCSPGRP }, ALLOW },
+	{ BOTH, "ioctl", { 0, TIOCGSID }, ALLOW },
+	{ BOTH, "ioctl", { 0, TIOCOUTQ }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCFLSH }, ALLOW },
+	{ BOTH, "ioctl", { 0, TCSBRK }, ALLOW },
+	{ BOTH, "ioctl", { 0, FIONREAD }, ALLOW },
+	{ BOTH, "ioctl", { 0, FIONBIO }, ALLOW },
+	{ BOTH, "ioctl", { 0, FIOCLEX }, ALLOW },
+	{ BOTH, "ioctl", { 0, FIONCLEX }, ALLOW },
+	{ BOTH, "ioctl", { 0, FIOASYNC }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCSWINSZ }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCSCTTY }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCGPTN }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCSPTLCK }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCGPTPEER }, REFUSE },
+	{ BOTH, "ioctl", { 0, SIOCGIFCONF }, REFUSE },
+	{ BOTH, "ioctl", { 0, FICLONE }, REFUSE },
+	{ BOTH, "ioctl", { 0, TIOCSTI }, REFUSE },
+};
+
+/* The calls that it takes away altogether. */
+static const char *const strict_may_not[] = {
+	"execveat", "fremovexattr", "fsetxattr", "futex_waitv", "get_robust_list",
+	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch", "ioprio_get",
+	"ioprio_set", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self",
+	"lremovexattr", "lsetxattr", "mknod", "mknodat", "personality", "pkey_alloc", "pkey_free",
+	"pkey_mprotect", "recvmmsg", "removexattr", "sched_setaffinity", "sched_setparam",
+	"sched_setscheduler", "sendmmsg", "setpriority", "setxattr", "signalfd", "signalfd4",
+	"splice", "sync", "syncfs", "tee", "timer_create", "timer_delete", "timer_getoverrun",
+	"timer_gettime", "timer_settime",
+};
+
 static const struct row init_rows[] = {
 	{ BOTH, "read", { 0 }, ALLOW },
 	{ BOTH, "write", { 0 }, ALLOW },
@@ -699,14 +860,14 @@ static uint32_t run(const struct sock_filter *code, size_t length, const struct 
 	return 0;
 }
 
-static uint32_t judge(const struct machine *m, bool init, uint32_t arch, uint32_t nr,
+static uint32_t judge(const struct machine *m, enum which which, uint32_t arch, uint32_t nr,
 		      const uint32_t args[6], uint32_t upper)
 {
 	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
 
 	for (size_t i = 0; i < 6; i++)
 		data.args[i] = (uint64_t)upper << 32 | (args ? args[i] : 0);
-	return init ? run(m->init, m->init_length, &data) : run(m->task, m->task_length, &data);
+	return run(m->programs[which].code, m->programs[which].length, &data);
 }
 
 static const char *verdict_text(uint32_t verdict)
@@ -727,7 +888,7 @@ static const char *verdict_text(uint32_t verdict)
 
 static const uint32_t upper_halves[] = { 0, UINT32_MAX, 0xdeadbeef };
 
-static void judge_rows(bool init, const struct row *rows, size_t count)
+static void judge_rows(enum which which, const struct row *rows, size_t count)
 {
 	unsigned int wrong = 0;
 
@@ -743,7 +904,7 @@ static void judge_rows(bool init, const struct row *rows, size_t count)
 		nr = seccomp_syscall_resolve_name_arch(m->token, row->call);
 		if (nr < 0)
 			fail_msg("%s is no system call of %s", row->call, m->name);
-		verdict = judge(m, init, m->audit_arch, (uint32_t)nr, row->args, upper);
+		verdict = judge(m, which, m->audit_arch, (uint32_t)nr, row->args, upper);
 		if (verdict == (uint32_t)row->verdict)
 			continue;
 		print_error("%s: %s(%#x, %#x, %#x, %#x, %#x), upper halves %#x: %s, not %s\n",
@@ -758,48 +919,91 @@ static void judge_rows(bool init, const struct row *rows, size_t count)
 static void test_task_rows(void **state)
 {
 	(void)state;
-	judge_rows(false, task_rows, ARRAY_SIZE(task_rows));
+	judge_rows(TASK, task_rows, ARRAY_SIZE(task_rows));
 }
 
 static void test_init_rows(void **state)
 {
 	(void)state;
-	judge_rows(true, init_rows, ARRAY_SIZE(init_rows));
+	judge_rows(INIT, init_rows, ARRAY_SIZE(init_rows));
 }
 
-static bool may(const char *name)
+static void test_strict_rows(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(task_may); i++)
-		if (!strcmp(task_may[i], name))
+	(void)state;
+	judge_rows(STRICT, strict_rows, ARRAY_SIZE(strict_rows));
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
 			return true;
 	return false;
 }
 
+static bool may(enum which which, const char *name)
+{
+	return is_one_of(name, task_may, ARRAY_SIZE(task_may)) &&
+	       (which == TASK || !is_one_of(name, strict_may_not, ARRAY_SIZE(strict_may_not)));
+}
+
+/* Whatever the number and the arguments: what the default filter refuses, the strict one does, too. */
+static void strict_gives_no_more(const struct machine *m, uint32_t nr, const uint32_t args[6])
+{
+	uint32_t strict = judge(m, STRICT, m->audit_arch, nr, args, 0);
+	uint32_t task = judge(m, TASK, m->audit_arch, nr, args, 0);
+
+	if (strict == ALLOW && task != ALLOW)
+		fail_msg("%s: call %u with %#x, %#x, %#x: allowed by the strict filter only", m->name, nr,
+			 args[0], args[1], args[2]);
+}
+
+static void test_strict_gives_no_more(void **state)
+{
+	(void)state;
+	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++)
+		for (uint32_t nr = 0; nr < 512; nr++) {
+			for (size_t i = 0; i < ARRAY_SIZE(task_rows); i++)
+				strict_gives_no_more(m, nr, task_rows[i].args);
+			for (size_t i = 0; i < ARRAY_SIZE(strict_rows); i++)
+				strict_gives_no_more(m, nr, strict_rows[i].args);
+		}
+}
+
 /* A call outside the list is refused whatever its arguments; one in it has a way through. */
-static void test_task_allows_no_other_call(void **state)
+static void allows_no_other_call(enum which which)
 {
 	static const uint32_t some[][6] = {
 		{ 0 },
 		{ 1, 1, 1, 1, 1, 1 },
 		{ 0, TCGETS },
 		{ AF_INET, SOCK_STREAM, IPPROTO_TCP },
+		{ AF_UNIX, SOCK_STREAM },
+		{ 0, SOL_SOCKET, SO_RCVBUF },
 		{ MINUS, MINUS, MINUS, MINUS, MINUS, MINUS },
 	};
 
-	(void)state;
 	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++) {
 		for (uint32_t nr = 0; nr < 1024; nr++) {
 			char *name = seccomp_syscall_resolve_num_arch(m->token, (int)nr);
 			bool allowed = false;
 
 			for (size_t i = 0; i < ARRAY_SIZE(some); i++)
-				allowed |= judge(m, false, m->audit_arch, nr, some[i], 0) == ALLOW;
-			if (allowed != (name && may(name)))
+				allowed |= judge(m, which, m->audit_arch, nr, some[i], 0) == ALLOW;
+			if (allowed != (name && may(which, name)))
 				fail_msg("%s: %s (%u) is %s", m->name, name ? name : "a gap", nr,
 					 allowed ? "allowed" : "refused");
 			free(name);
 		}
 	}
+}
+
+static void test_task_allows_no_other_call(void **state)
+{
+	(void)state;
+	allows_no_other_call(TASK);
+	allows_no_other_call(STRICT);
 }
 
 /* What no table knows gets ENOSYS; what it knows and nobody lists, EPERM. */
@@ -811,26 +1015,26 @@ static void test_unknown_numbers(void **state)
 	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++) {
 		uint32_t gap_first = m->arch == X86 ? 335 : 295;
 
-		for (int init = 0; init <= 1; init++) {
+		for (enum which which = 0; which < PROGRAMS; which++) {
 			for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-				assert_int_equal(judge(m, init, m->audit_arch, numbers[i], NULL, 0),
+				assert_int_equal(judge(m, which, m->audit_arch, numbers[i], NULL, 0),
 						 NOSYS);
 			for (uint32_t nr = gap_first; nr <= 423; nr++)
-				assert_int_equal(judge(m, init, m->audit_arch, nr, NULL, 0), NOSYS);
+				assert_int_equal(judge(m, which, m->audit_arch, nr, NULL, 0), NOSYS);
 			/* a tracer took the call back */
-			assert_int_equal(judge(m, init, m->audit_arch, MINUS, NULL, 0), NOSYS);
-			assert_int_not_equal(judge(m, init, m->audit_arch, 424, NULL, 0), NOSYS);
+			assert_int_equal(judge(m, which, m->audit_arch, MINUS, NULL, 0), NOSYS);
+			assert_int_not_equal(judge(m, which, m->audit_arch, 424, NULL, 0), NOSYS);
 		}
-		assert_int_equal(judge(m, false, m->audit_arch, gap_first - 1, NULL, 0),
+		assert_int_equal(judge(m, TASK, m->audit_arch, gap_first - 1, NULL, 0),
 				 m->arch == X86 ? ALLOW : REFUSE); /* rseq, kexec_file_load */
-		assert_int_equal(judge(m, false, m->audit_arch, 424, NULL, 0), ALLOW);
-		assert_int_equal(judge(m, false, m->audit_arch, 0, NULL, 0),
+		assert_int_equal(judge(m, TASK, m->audit_arch, 424, NULL, 0), ALLOW);
+		assert_int_equal(judge(m, TASK, m->audit_arch, 0, NULL, 0),
 				 m->arch == X86 ? ALLOW : NOSYS); /* read, io_setup */
 	}
 	for (uint32_t nr = 244; nr <= 259; nr++)
-		assert_int_equal(judge(&machines[1], false, AUDIT_ARCH_AARCH64, nr, NULL, 0), NOSYS);
-	assert_int_equal(judge(&machines[1], false, AUDIT_ARCH_AARCH64, 243, NULL, 0), ALLOW);
-	assert_int_equal(judge(&machines[1], false, AUDIT_ARCH_AARCH64, 260, NULL, 0), ALLOW);
+		assert_int_equal(judge(&machines[1], TASK, AUDIT_ARCH_AARCH64, nr, NULL, 0), NOSYS);
+	assert_int_equal(judge(&machines[1], TASK, AUDIT_ARCH_AARCH64, 243, NULL, 0), ALLOW);
+	assert_int_equal(judge(&machines[1], TASK, AUDIT_ARCH_AARCH64, 260, NULL, 0), ALLOW);
 }
 
 /* Newer than some build's libseccomp, so by number. */
@@ -841,7 +1045,7 @@ static void test_newer_calls(void **state)
 	(void)state;
 	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++)
 		for (size_t i = 0; i < ARRAY_SIZE(nosys); i++)
-			assert_int_equal(judge(m, false, m->audit_arch, nosys[i], NULL, 0), NOSYS);
+			assert_int_equal(judge(m, TASK, m->audit_arch, nosys[i], NULL, 0), NOSYS);
 }
 
 static void test_other_abis_die(void **state)
@@ -855,20 +1059,20 @@ static void test_other_abis_die(void **state)
 	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++) {
 		uint32_t other = m->arch == X86 ? AUDIT_ARCH_AARCH64 : AUDIT_ARCH_X86_64;
 
-		for (int init = 0; init <= 1; init++) {
+		for (enum which which = 0; which < PROGRAMS; which++) {
 			for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
 				for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
-					assert_int_equal(judge(m, init, foreign[i], numbers[n], NULL, 0),
+					assert_int_equal(judge(m, which, foreign[i], numbers[n], NULL, 0),
 							 KILL);
-				assert_int_equal(judge(m, init, other, numbers[n], NULL, 0), KILL);
+				assert_int_equal(judge(m, which, other, numbers[n], NULL, 0), KILL);
 				/* x32; on aarch64 the bit is only part of an unknown number */
-				assert_int_equal(judge(m, init, m->audit_arch,
+				assert_int_equal(judge(m, which, m->audit_arch,
 						       0x40000000 | numbers[n], NULL, 0),
 						 m->arch == X86 ? KILL : NOSYS);
 			}
-			assert_int_equal(judge(m, init, m->audit_arch, 0xc0000027, NULL, 0),
+			assert_int_equal(judge(m, which, m->audit_arch, 0xc0000027, NULL, 0),
 					 m->arch == X86 ? KILL : NOSYS);
-			assert_int_equal(judge(m, init, m->audit_arch, 0x80000000, NULL, 0), NOSYS);
+			assert_int_equal(judge(m, which, m->audit_arch, 0x80000000, NULL, 0), NOSYS);
 		}
 	}
 }
@@ -894,8 +1098,8 @@ static void test_shape(void **state)
 {
 	(void)state;
 	for (const struct machine *m = machines; m < machines + ARRAY_SIZE(machines); m++) {
-		check_shape(m->task, m->task_length);
-		check_shape(m->init, m->init_length);
+		for (enum which which = 0; which < PROGRAMS; which++)
+			check_shape(m->programs[which].code, m->programs[which].length);
 	}
 }
 
@@ -944,6 +1148,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_task_rows),
+		cmocka_unit_test(test_strict_rows),
+		cmocka_unit_test(test_strict_gives_no_more),
 		cmocka_unit_test(test_init_rows),
 		cmocka_unit_test(test_task_allows_no_other_call),
 		cmocka_unit_test(test_unknown_numbers),

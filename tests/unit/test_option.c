@@ -34,6 +34,33 @@ static const char *write_number(const struct option_row *row, uint64_t value, ch
 	return buf;
 }
 
+/* A value that is not the default: the largest number, the last word, some text. */
+static const char *other_value(const struct option_row *row, char *buf, size_t size)
+{
+	const char *word = "x";
+
+	if (is_number(row))
+		return write_number(row, row->max, buf, size);
+	for (unsigned int i = 0; row->choices != NULL && row->choices[i] != NULL; i++)
+		word = row->choices[i];
+	return word;
+}
+
+/* The words of a choice, as its metavar shows them. */
+static bool has_its_words(const struct option_row *row)
+{
+	char words[64] = "";
+
+	if (row->kind != OPTION_KIND_CHOICE)
+		return row->choices == NULL;
+	for (unsigned int i = 0; row->choices[i] != NULL; i++) {
+		size_t len = strlen(words);
+
+		(void)snprintf(words + len, sizeof(words) - len, "%s%s", i > 0 ? "|" : "", row->choices[i]);
+	}
+	return unit_same(words, row->metavar) && strchr(words, '|') != NULL;
+}
+
 static void test_shape(void **state)
 {
 	(void)state;
@@ -48,6 +75,7 @@ static void test_shape(void **state)
 		CHECK(row->letter == 0 || option_find_letter(row->letter) == i, "-%c is there twice", row->letter);
 		CHECK(row->letter == 0 || strchr("hVcm", row->letter) == NULL, "-%c is taken", row->letter);
 		CHECK((row->metavar == NULL) == (row->kind == OPTION_KIND_FLAG), "%s", row->name);
+		CHECK(has_its_words(row), "%s: %s", row->name, row->metavar);
 		CHECK(row->help != NULL && row->help[0] != '\0', "%s", row->name);
 		CHECK(row->group < OPTION_GROUP_MAX && option_group_title(row->group) != NULL, "%s", row->name);
 		CHECK(!is_number(row) || (row->min < row->max && row->max < LIMIT_NONE), "%s", row->name);
@@ -83,10 +111,12 @@ static void test_defaults(void **state)
 	    {OPTION_FRESH, "no", 0},
 	    {OPTION_BIND, NULL, 0},
 	    {OPTION_SRC, NULL, 0},
+	    {OPTION_RUNTIME, "system", 0},
 	    {OPTION_PYTHON, NULL, 0},
 	    {OPTION_VENV, NULL, 0},
 	    {OPTION_ENV, NULL, 0},
 	    {OPTION_NO_STDIN, "no", 0},
+	    {OPTION_FILTER, "default", 0},
 	    {OPTION_RESULT, NULL, 0},
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_QUIET, "no", 0},
@@ -128,8 +158,8 @@ static void test_fields_are_apart(void **state)
 
 		assert_int_equal(policy_init(&policy, &err), 0);
 		assert_int_equal(policy_init(&other, &err), 0);
-		assert_int_equal(option_apply(&policy, i, is_number(row) ? write_number(row, row->max, buf, sizeof(buf)) : "x",
-					      ORIGIN_COMMAND_LINE, &err), 0);
+		assert_int_equal(option_apply(&policy, i, other_value(row, buf, sizeof(buf)), ORIGIN_COMMAND_LINE, &err),
+				 0);
 		for (unsigned int k = 0; k < OPTION_MAX; k++) {
 			char one[32];
 			char two[32];
@@ -217,6 +247,9 @@ static void test_malformed(void **state)
 		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
 			if (is_number(&option_table[i]))
 				check_refused(&option_table[i], i, texts[k], "accepted: ");
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(texts) && option_table[i].choices != NULL; k++)
+			check_refused(&option_table[i], i, texts[k], option_table[i].choices[1]);
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		if (option_table[i].kind == OPTION_KIND_STRING || option_table[i].kind == OPTION_KIND_LIST)
 			check_refused(&option_table[i], i, "", NULL);
@@ -323,6 +356,8 @@ static void test_print_and_reparse(void **state)
 		const struct option_row *row = &option_table[i];
 		size_t count = is_number(row) ? ARRAY_SIZE(numbers) : ARRAY_SIZE(texts);
 
+		if (row->kind == OPTION_KIND_CHOICE)
+			continue;
 		for (size_t k = 0; k < count; k++) {
 			struct policy policy;
 			struct error err;
@@ -339,6 +374,34 @@ static void test_print_and_reparse(void **state)
 				assert_int_equal(option_apply(&policy, i, "second", ORIGIN_COMMAND_LINE, &err), 0);
 			check_round_trip(&policy, row->name);
 			policy_fini(&policy);
+		}
+	}
+}
+
+/* Each word of a choice is taken as it stands, and nothing that is like one. */
+static void test_choices(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < OPTION_MAX; i++) {
+		const struct option_row *row = &option_table[i];
+
+		for (unsigned int k = 0; row->choices != NULL && row->choices[k] != NULL; k++) {
+			struct policy policy;
+			struct error err;
+			char longer[64];
+			char shorter[64];
+
+			assert_int_equal(policy_init(&policy, &err), 0);
+			CHECK(option_apply(&policy, i, row->choices[k], ORIGIN_COMMAND_LINE, &err) == 0, "%s",
+			      row->choices[k]);
+			CHECK(unit_same(option_format(&policy, i, NULL, 0), row->choices[k]), "%s", row->choices[k]);
+			check_round_trip(&policy, row->name);
+			policy_fini(&policy);
+			(void)snprintf(longer, sizeof(longer), "%ss", row->choices[k]);
+			check_refused(row, i, longer, row->choices[k]);
+			(void)snprintf(shorter, sizeof(shorter), "%.*s", (int)strlen(row->choices[k]) - 1,
+				       row->choices[k]);
+			check_refused(row, i, shorter, row->choices[k]);
 		}
 	}
 }
@@ -371,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(test_malformed),
 	    cmocka_unit_test(test_bounds_in_message),
 	    cmocka_unit_test(test_print_and_reparse),
+	    cmocka_unit_test(test_choices),
 	    cmocka_unit_test(test_last_wins),
 	};
 

@@ -173,6 +173,8 @@ static void test_exited(void **state)
 	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "limits_hit"), 1)), "output");
 	assert_int_equal(json_array_size(json_object_get(root, "layers")), 2);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "layers"), 1)), "cgroup");
+	assert_string_equal(text_at(root, "runtime", NULL, NULL), "system");
+	assert_string_equal(text_at(root, "filter", NULL, NULL), "default");
 	assert_int_equal(number_at(root, "ids", "host_uid"), 4000000000U);
 	assert_true(json_is_true(json_object_get(json_object_get(root, "ids"), "groups_shed")));
 	assert_string_equal(text_at(root, "limits", "ram", "value"), "2G");
