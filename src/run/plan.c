@@ -353,7 +353,7 @@ static int plan_nofile(const struct policy *policy, struct plan *plan, struct er
 	if (plan->nofile <= lim.rlim_max)
 		return 0;
 	plan->nofile = lim.rlim_max;
-	if (policy->origin[OPTION_NOFILE] == ORIGIN_DEFAULT)
+	if (!policy_is_explicit(policy, OPTION_NOFILE))
 		return 0;
 	error_set(err, "rlimit", 0, "--nofile %llu: the hard limit here is %llu",
 		  (unsigned long long)policy->limits.nofile, (unsigned long long)lim.rlim_max);

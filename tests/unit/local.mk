@@ -22,6 +22,7 @@ check_PROGRAMS += \
 	tests/unit/test_layer \
 	tests/unit/test_option \
 	tests/unit/test_policy \
+	tests/unit/test_profile \
 	tests/unit/test_relay \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
@@ -43,6 +44,7 @@ tests_unit_test_interpreter_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
+tests_unit_test_profile_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
