@@ -6,7 +6,7 @@
 #include "policy/option.h"
 
 #define COLUMNS 80
-#define INDENT 10
+#define INDENT	10
 
 bool help_is_topic(const char *topic)
 {
@@ -24,13 +24,15 @@ const char *help_topics(void)
 	size_t len = 0;
 
 	for (unsigned int group = 0; group < OPTION_GROUP_MAX && len < sizeof(list); group++)
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s, ", option_group_name(group));
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s, ",
+					option_group_name(group));
 	if (len < sizeof(list))
 		(void)snprintf(list + len, sizeof(list) - len, "all");
 	return list;
 }
 
-static void print_row(FILE *out, char letter, const char *name, const char *metavar, const char *help)
+static void print_row(FILE *out, char letter, const char *name, const char *metavar,
+		      const char *help)
 {
 	char left[48];
 
@@ -82,10 +84,11 @@ static void print_action(FILE *out, const struct cli_action_row *row)
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "Usage: capsule-run [OPTION]... TASK.py [ARG]...\n"
-		     "       capsule-run [OPTION]... -c CODE | -m MODULE | - [ARG]...\n"
-		     "       capsule-run [OPTION]... --exec -- PROGRAM [ARG]...\n"
-		     "Runs untrusted Python with one writable directory, no network and true limits.\n");
+	fprintf(out,
+		"Usage: capsule-run [OPTION]... TASK.py [ARG]...\n"
+		"       capsule-run [OPTION]... -c CODE | -m MODULE | - [ARG]...\n"
+		"       capsule-run [OPTION]... --exec -- PROGRAM [ARG]...\n"
+		"Runs untrusted Python with one writable directory, no network and true limits.\n");
 }
 
 static void print_group(FILE *out, enum option_group group)
@@ -113,8 +116,9 @@ static void print_topic(FILE *out, const char *topic)
 	for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++)
 		if (strcmp(topic, "all") == 0 || strcmp(topic, option_group_name(group)) == 0)
 			print_group(out, group);
-	fprintf(out, "\nSizes: 512M, 1.5G (powers of 1024). Times: 500ms, 30s, 5m, 1h. A flag that a\n"
-		     "profile sets is taken back by =no. The manual, capsule-run(1), says more.\n");
+	fprintf(out,
+		"\nSizes: 512M, 1.5G (powers of 1024). Times: 500ms, 30s, 5m, 1h. A flag that a\n"
+		"profile sets is taken back by =no. The manual, capsule-run(1), says more.\n");
 }
 
 void help_print(FILE *out, const char *topic)
@@ -129,7 +133,8 @@ void help_print(FILE *out, const char *topic)
 			print_option(out, &option_table[i]);
 	for (size_t i = 0; i < cli_action_count; i++)
 		print_action(out, &cli_action_table[i]);
-	fprintf(out, "Groups of options: %s. Exit status: the task's own, and\n"
-		     "123 output, disk; 124 time; 125 we failed; 126, 127 can't execute; 137 memory; 2 usage.\n",
+	fprintf(out,
+		"Groups: %s. Exit status: the task's own; 2 usage;\n"
+		"123 output or disk, 124 time, 125 failed, 126, 127 can't execute, 137 memory.\n",
 		help_topics());
 }

@@ -11,7 +11,8 @@ bool help_is_topic(const char *topic);
 /* "limits, files, ..., all"; a static string. */
 const char *help_topics(void);
 
-/* Prints the usual options on one screen, or (topic not NULL) every option of a group with all there is to say. */
+/* Prints the usual options on one screen, or (topic not NULL) every option of a group with all
+ * there is to say. */
 void help_print(FILE *out, const char *topic);
 
 #endif

@@ -57,11 +57,16 @@ static int check_text(const struct reader *reader, const char *text)
 		size_t len = *text == '\t' ? 1 : printable(text);
 
 		if (len == 0 && *text == '\r')
-			return refuse(reader, "carriage return", "lines end with a line feed alone: dos2unix");
+			return refuse(reader, "carriage return",
+				      "lines end with a line feed alone: dos2unix");
 		if (len == 0) {
-			error_set(reader->err, "profile", 0, "byte 0x%02x is no text", (unsigned char)*text);
-			error_hint(reader->err, "profiles are UTF-8 without control characters; in a quoted value, "
-						"\\x%02x is that byte", (unsigned char)*text);
+			error_set(reader->err, "profile", 0, "byte 0x%02x is no text",
+				  (unsigned char)*text);
+			error_hint(
+			    reader->err,
+			    "profiles are UTF-8 without control characters; in a quoted value, "
+			    "\\x%02x is that byte",
+			    (unsigned char)*text);
 			return located(reader);
 		}
 		text += len;
@@ -71,7 +76,10 @@ static int check_text(const struct reader *reader, const char *text)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* Decodes the escape at p (behind the backslash) to *to. Returns what follows it, or NULL. */
@@ -105,14 +113,17 @@ static int read_quoted(const struct reader *reader, char *p, char **ret_end)
 
 	while (*from != '"') {
 		if (*from == '\0')
-			return refuse(reader, "the quoted value does not end", "accepted: \"VALUE\" on one line; \\\" is a quote in it");
+			return refuse(reader, "the quoted value does not end",
+				      "accepted: \"VALUE\" on one line; \\\" is a quote in it");
 		if (*from != '\\') {
 			*to++ = *from++;
 			continue;
 		}
 		from = unescape(from + 1, to++);
 		if (from == NULL)
-			return refuse(reader, "escape not understood", "accepted after a backslash: \" \\ n t, and x with two digits (not 00)");
+			return refuse(reader, "escape not understood",
+				      "accepted after a backslash: \" \\ n t, and x with two "
+				      "digits (not 00)");
 	}
 	*ret_end = p + (from + 1 - p);
 	*to = '\0';
@@ -126,8 +137,9 @@ static int read_plain(const struct reader *reader, char *p)
 
 	for (char *c = p; *c != '\0' && !(*c == '#' && is_blank(c[-1])); c++) {
 		if (strchr("\"'\\", *c) != NULL)
-			return refuse(reader, "quote or backslash in a plain value",
-				      "write the whole value in double quotes, with \\\" and \\\\ in it");
+			return refuse(
+			    reader, "quote or backslash in a plain value",
+			    "write the whole value in double quotes, with \\\" and \\\\ in it");
 		if (!is_blank(*c))
 			end = c + 1;
 	}
@@ -145,7 +157,9 @@ static int read_value(const struct reader *reader, char *p, const char *name, ch
 	end = p;
 	if (*p == '\0' || *p == '#') {
 		error_set(reader->err, "profile", 0, "%s: has no value", name);
-		error_hint(reader->err, "accepted: NAME = VALUE; a value that begins with # stands in double quotes");
+		error_hint(
+		    reader->err,
+		    "accepted: NAME = VALUE; a value that begins with # stands in double quotes");
 		return located(reader);
 	}
 	if (*p != '"') {
@@ -155,7 +169,8 @@ static int read_value(const struct reader *reader, char *p, const char *name, ch
 		if (r == 0) {
 			end = skip_blanks(end);
 			if (*end != '\0' && *end != '#')
-				return refuse(reader, "text after the quoted value", "accepted there: a # and a comment");
+				return refuse(reader, "text after the quoted value",
+					      "accepted there: a # and a comment");
 		}
 	}
 	*ret = p;
@@ -168,9 +183,11 @@ static int find_key(const struct reader *reader, const char *key, enum option_id
 
 	if (id == OPTION_MAX) {
 		error_set(reader->err, "profile", 0, "%s: no such option", key);
-		error_hint(reader->err, "accepted: %s",
-			   key[0] == '-' ? "an option's name without its dashes"
-					 : "the names that capsule-run --help all lists, without their dashes");
+		error_hint(
+		    reader->err, "accepted: %s",
+		    key[0] == '-'
+			? "an option's name without its dashes"
+			: "the names that capsule-run --help all lists, without their dashes");
 		return located(reader);
 	}
 	if (option_table[id].line_only) {
@@ -180,7 +197,8 @@ static int find_key(const struct reader *reader, const char *key, enum option_id
 	}
 	if (option_table[id].kind != OPTION_KIND_LIST && reader->seen[id] != 0) {
 		error_set(reader->err, "profile", 0, "%s: given again", key);
-		error_hint(reader->err, "it has a value in line %u; a profile has one line for it", reader->seen[id]);
+		error_hint(reader->err, "it has a value in line %u; a profile has one line for it",
+			   reader->seen[id]);
 		return located(reader);
 	}
 	*ret = id;
@@ -203,7 +221,8 @@ static int read_line(struct reader *reader, char *text)
 	equals = text + strcspn(text, "= \t");
 	value = skip_blanks(equals);
 	if (*value != '=' || equals == text)
-		return refuse(reader, "not understood", "accepted: NAME = VALUE, and comments after a #");
+		return refuse(reader, "not understood",
+			      "accepted: NAME = VALUE, and comments after a #");
 	*equals = '\0';
 	r = find_key(reader, text, &id);
 	if (r == 0)
@@ -223,13 +242,16 @@ static int read_version(const struct reader *reader, const char *text)
 	if (strcmp(text, PROFILE_VERSION_LINE) == 0)
 		return 0;
 	if (strncmp(text, name, sizeof(name) - 1) != 0)
-		return refuse(reader, "no profile", "a profile's first line is: " PROFILE_VERSION_LINE);
-	error_set(reader->err, "profile", 0, "version %s is not understood", text + sizeof(name) - 1);
+		return refuse(reader, "no profile",
+			      "a profile's first line is: " PROFILE_VERSION_LINE);
+	error_set(reader->err, "profile", 0, "version %s is not understood",
+		  text + sizeof(name) - 1);
 	error_hint(reader->err, "accepted: " PROFILE_VERSION_LINE);
 	return located(reader);
 }
 
-int profile_parse(struct policy *draft, const char *name, const char *text, size_t len, struct error *err)
+int profile_parse(struct policy *draft, const char *name, const char *text, size_t len,
+		  struct error *err)
 {
 	struct reader reader = {.draft = draft, .profile = draft->profile_paths.count, .err = err};
 	const char *nul = memchr(text, '\0', len);
@@ -239,15 +261,18 @@ int profile_parse(struct policy *draft, const char *name, const char *text, size
 	if (copy == NULL || strlist_add(&draft->profile_paths, name) < 0)
 		return error_set(err, "profile", ENOMEM, "%s", name);
 	if (nul != NULL) {
-		for (reader.line = 1; (text = memchr(text, '\n', (size_t)(nul - text))) != NULL; text++)
+		for (reader.line = 1; (text = memchr(text, '\n', (size_t)(nul - text))) != NULL;
+		     text++)
 			reader.line++;
-		return refuse(&reader, "byte 0x00 is no text", "profiles are UTF-8 without control characters");
+		return refuse(&reader, "byte 0x00 is no text",
+			      "profiles are UTF-8 without control characters");
 	}
 	for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
 		int r;
 
 		if (++reader.line > POLICY_PROFILE_LINES_MAX)
-			return error_set(err, "profile", 0, "%s: more than %d lines", name, POLICY_PROFILE_LINES_MAX);
+			return error_set(err, "profile", 0, "%s: more than %d lines", name,
+					 POLICY_PROFILE_LINES_MAX);
 		r = reader.line == 1 ? read_version(&reader, line) : read_line(&reader, line);
 		if (r < 0)
 			return r;
@@ -267,13 +292,15 @@ void profile_description(const char *text, size_t len, char *buf, size_t size)
 	while (comment < text + len && is_blank(*comment))
 		comment++;
 	end = memchr(comment, '\n', (size_t)(text + len - comment));
-	(void)snprintf(buf, size, "%.*s", (int)((end != NULL ? end : text + len) - comment), comment);
+	(void)snprintf(buf, size, "%.*s", (int)((end != NULL ? end : text + len) - comment),
+		       comment);
 	error_sanitize(buf);
 }
 
 static bool is_plain(const char *value)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+.,:;/=@%^~()[]{}<>|&*?!$";
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "_-+.,:;/=@%^~()[]{}<>|&*?!$";
 
 	return *value != '\0' && value[strspn(value, plain)] == '\0';
 }
@@ -312,8 +339,9 @@ static void print_line(const struct policy *policy, FILE *out, const char *name,
 
 void profile_print(const struct policy *policy, FILE *out)
 {
-	fprintf(out, PROFILE_VERSION_LINE "\n# What capsule-run " PACKAGE_VERSION
-					  " would put in force, and where each value comes from.\n");
+	fprintf(out,
+		PROFILE_VERSION_LINE "\n# What capsule-run " PACKAGE_VERSION
+				     " would put in force, and where each value comes from.\n");
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
 		const struct option_row *row = &option_table[i];
 		char buf[32];
@@ -325,7 +353,8 @@ void profile_print(const struct policy *policy, FILE *out)
 			const struct strlist *list = option_list(policy, i);
 
 			for (size_t k = 0; k < list->count; k++)
-				print_line(policy, out, row->name, list->item[k], policy->item_origin[i][k]);
+				print_line(policy, out, row->name, list->item[k],
+					   policy->item_origin[i][k]);
 		} else if (value != NULL) {
 			print_line(policy, out, row->name, value, policy->origin[i]);
 		}

@@ -15,7 +15,8 @@
 
 #define SUFFIX ".profile"
 
-/* The profiles of profiles/, compiled in: the program serves from a build tree and as a single file, too. */
+/* The profiles of profiles/, compiled in: the program serves from a build tree and as a single
+ * file, too. */
 static const struct {
 	const char *name;
 	const char *text;
@@ -42,14 +43,16 @@ static const char *directory(unsigned int place, char buf[PATH_MAX])
 
 static bool is_name(const char *name)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char letters[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
-	return name[0] != '.' && name[0] != '-' && name[0] != '\0' && name[strspn(name, letters)] == '\0';
+	return name[0] != '.' && name[0] != '-' && name[0] != '\0' &&
+	       name[strspn(name, letters)] == '\0';
 }
 
 /*
- * True when nobody but the owner is in the group: many systems give each user such a group and umask 002. Read from
- * the files; members that come from elsewhere make it no private group.
+ * True when nobody but the owner is in the group: many systems give each user such a group and
+ * umask 002. Read from the files; members that come from elsewhere make it no private group.
  */
 static bool is_private_group(uid_t uid, gid_t gid)
 {
@@ -79,14 +82,18 @@ static bool is_private_group(uid_t uid, gid_t gid)
 	return alone && found && owner[0] != '\0';
 }
 
-/* A file or directory that only root and the caller can change. path is for messages and for its access list. */
+/* A file or directory that only root and the caller can change. path is for messages and for its
+ * access list. */
 static int check_trust(const struct stat *st, const char *path, struct error *err)
 {
 	bool others = (st->st_mode & S_IWOTH) != 0;
 
 	if (st->st_uid != 0 && st->st_uid != getuid()) {
-		error_set(err, "profile", 0, "%s: belongs to uid %u, who is neither you nor root", path, st->st_uid);
-		return error_hint(err, "who can change a profile decides what tasks see: use a copy that is yours");
+		error_set(err, "profile", 0, "%s: belongs to uid %u, who is neither you nor root",
+			  path, st->st_uid);
+		return error_hint(
+		    err,
+		    "who can change a profile decides what tasks see: use a copy that is yours");
 	}
 	if (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0)
 		return 0;
@@ -96,11 +103,14 @@ static int check_trust(const struct stat *st, const char *path, struct error *er
 			 !is_private_group(st->st_uid, st->st_gid);
 	if (!others)
 		return 0;
-	error_set(err, "profile", 0, "%s: others can write to it (mode %04o)", path, st->st_mode & 07777);
-	return error_hint(err, "who can change a profile decides what tasks see: chmod go-w %s", path);
+	error_set(err, "profile", 0, "%s: others can write to it (mode %04o)", path,
+		  st->st_mode & 07777);
+	return error_hint(err, "who can change a profile decides what tasks see: chmod go-w %s",
+			  path);
 }
 
-/* Opens step by step from the root what realpath() found, so that what is checked is what is read. */
+/* Opens step by step from the root what realpath() found, so that what is checked is what is read.
+ */
 static int open_trusted(const char *path, int *ret_fd, struct error *err)
 {
 	AUTO_FREE char *real = realpath(path, NULL);
@@ -160,7 +170,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, struct 
 	if (len < 0)
 		return error_set(err, "profile", (int)-len, "read %s", path);
 	if (len > PROFILE_BYTES_MAX)
-		return error_set(err, "profile", 0, "%s: more than %d bytes", path, PROFILE_BYTES_MAX);
+		return error_set(err, "profile", 0, "%s: more than %d bytes", path,
+				 PROFILE_BYTES_MAX);
 	*ret_text = text;
 	*ret_len = (size_t)len;
 	text = NULL;
@@ -190,8 +201,12 @@ static int not_found(const char *name, struct error *err)
 	const char *user = directory(0, dir);
 
 	error_set(err, "profile", 0, "--profile %s: no profile of that name", name);
-	return error_hint(err, "capsule-run --list-profiles shows them; %.200s%sand %s are searched; the path of a file has a "
-			       "slash in it: ./%s", user != NULL ? user : "", user != NULL ? " " : "", directory(1, NULL), name);
+	return error_hint(err,
+			  "capsule-run --list-profiles shows them; %.200s%sand %s are searched; "
+			  "the path of a file has a "
+			  "slash in it: ./%s",
+			  user != NULL ? user : "", user != NULL ? " " : "", directory(1, NULL),
+			  name);
 }
 
 int profile_load(struct policy *draft, const char *name, struct error *err)
@@ -199,18 +214,21 @@ int profile_load(struct policy *draft, const char *name, struct error *err)
 	char dir[PATH_MAX];
 
 	if (draft->profile_paths.count == POLICY_PROFILES_MAX)
-		return error_set(err, "profile", 0, "--profile %s: at most %d are read", name, POLICY_PROFILES_MAX);
+		return error_set(err, "profile", 0, "--profile %s: at most %d are read", name,
+				 POLICY_PROFILES_MAX);
 	if (strchr(name, '/') != NULL)
 		return load_file(draft, name, err);
 	if (!is_name(name)) {
 		error_set(err, "profile", 0, "--profile %s: not a profile's name", name);
-		return error_hint(err, "accepted: letters, digits, and _ . - within; or a path, which has a slash in it");
+		return error_hint(err, "accepted: letters, digits, and _ . - within; or a path, "
+				       "which has a slash in it");
 	}
 	for (unsigned int place = 0; place < DIRECTORY_COUNT; place++) {
 		char path[PATH_MAX];
 		struct stat st;
 		const char *where = directory(place, dir);
-		int n = where == NULL ? -1 : snprintf(path, sizeof(path), "%s/%s" SUFFIX, where, name);
+		int n =
+		    where == NULL ? -1 : snprintf(path, sizeof(path), "%s/%s" SUFFIX, where, name);
 
 		/* What is there and can't be used is an error, not a reason to take the next. */
 		if (n >= 0 && (size_t)n < sizeof(path) &&
@@ -238,13 +256,15 @@ static void describe(const char *path, unsigned int i, char *buf, size_t size)
 			r = profile_parse(&draft, path, text, len, &err);
 	} else if (r == 0) {
 		text = strdup(built_in[i].text);
-		r = text == NULL ? error_set(&err, "profile", ENOMEM, "%s", built_in[i].name) : load_built_in(&draft, i, &err);
+		r = text == NULL ? error_set(&err, "profile", ENOMEM, "%s", built_in[i].name)
+				 : load_built_in(&draft, i, &err);
 		len = text == NULL ? 0 : strlen(text);
 	}
 	if (r == 0) {
 		profile_description(text, len, buf, size);
 	} else {
-		(void)snprintf(buf, size, "not usable: %s%s%s", err.detail, err.errnum > 0 ? ": " : "",
+		(void)snprintf(buf, size, "not usable: %s%s%s", err.detail,
+			       err.errnum > 0 ? ": " : "",
 			       err.errnum > 0 ? strerror(err.errnum) : "");
 		error_sanitize(buf);
 	}
@@ -252,7 +272,8 @@ static void describe(const char *path, unsigned int i, char *buf, size_t size)
 }
 
 /* One line, unless a place that is searched earlier has the same name. */
-static void list_one(FILE *out, struct strlist *names, const char *name, const char *path, unsigned int i)
+static void list_one(FILE *out, struct strlist *names, const char *name, const char *path,
+		     unsigned int i)
 {
 	char where[PATH_MAX];
 	char text[ERROR_DETAIL_MAX + 64];
@@ -263,7 +284,8 @@ static void list_one(FILE *out, struct strlist *names, const char *name, const c
 	(void)snprintf(where, sizeof(where), "%s", path != NULL ? path : "built in");
 	error_sanitize(where);
 	describe(path, i, text, sizeof(text));
-	fprintf(out, "%-15s %s%s\n%16s%s\n", name, where, shadowed ? " (shadowed by the one above)" : "", "", text);
+	fprintf(out, "%-15s %s%s\n%16s%s\n", name, where,
+		shadowed ? " (shadowed by the one above)" : "", "", text);
 	/* Without memory the mark alone is lost. */
 	if (strlist_add(names, name) < 0)
 		return;
@@ -273,7 +295,8 @@ static int is_profile_file(const struct dirent *entry)
 {
 	size_t len = strlen(entry->d_name);
 
-	return len > strlen(SUFFIX) && strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0 && is_name(entry->d_name);
+	return len > strlen(SUFFIX) && strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0 &&
+	       is_name(entry->d_name);
 }
 
 void profile_list(FILE *out)
@@ -290,9 +313,11 @@ void profile_list(FILE *out)
 			char path[PATH_MAX];
 			char name[NAME_MAX + 1];
 
-			(void)snprintf(name, sizeof(name), "%.*s", (int)(strlen(entry[k]->d_name) - strlen(SUFFIX)),
+			(void)snprintf(name, sizeof(name), "%.*s",
+				       (int)(strlen(entry[k]->d_name) - strlen(SUFFIX)),
 				       entry[k]->d_name);
-			if (snprintf(path, sizeof(path), "%s/%s", where, entry[k]->d_name) < (int)sizeof(path))
+			if (snprintf(path, sizeof(path), "%s/%s", where, entry[k]->d_name) <
+			    (int)sizeof(path))
 				list_one(out, &names, name, path, 0);
 			free(entry[k]);
 		}

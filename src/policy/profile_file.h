@@ -1,9 +1,10 @@
 /*
  * Where profiles are found, and whom one believes.
  *
- * A name is looked for in the user's directory, in the system's, and among those that were compiled in; the first one
- * is it. What has a slash is a path. A file and each directory above it must be root's or the caller's and writable by
- * nobody else, as sshd's StrictModes wants it: who writes a profile decides what is shown to a task.
+ * A name is looked for in the user's directory, in the system's, and among those that were compiled
+ * in; the first one is it. What has a slash is a path. A file and each directory above it must be
+ * root's or the caller's and writable by nobody else, as sshd's StrictModes wants it: who writes a
+ * profile decides what is shown to a task.
  */
 #ifndef CAPSULE_POLICY_PROFILE_FILE_H
 #define CAPSULE_POLICY_PROFILE_FILE_H

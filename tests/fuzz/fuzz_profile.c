@@ -1,4 +1,5 @@
-/* A profile: what is accepted prints as a profile that is accepted and prints the same, values and not origins. */
+/* A profile: what is accepted prints as a profile that is accepted and prints the same, values and
+ * not origins. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ static void check_same(const struct policy *one, const struct policy *two)
 			continue;
 		FUZZ_CHECK(option_list(one, i)->count == option_list(two, i)->count);
 		for (size_t k = 0; k < option_list(one, i)->count; k++)
-			FUZZ_CHECK(strcmp(option_list(one, i)->item[k], option_list(two, i)->item[k]) == 0);
+			FUZZ_CHECK(strcmp(option_list(one, i)->item[k],
+					  option_list(two, i)->item[k]) == 0);
 	}
 }
 

@@ -1,5 +1,10 @@
 # Unit tests: one program for each module, built by `make check`.
-EXTRA_DIST += tests/checks/drift tests/checks/hardening tests/checks/layering
+EXTRA_DIST += tests/checks/drift tests/checks/hardening tests/checks/layering tests/checks/manual
+
+# What tests/checks/drift reads; `make update-docs` too.
+check_PROGRAMS += man/mkoptions
+man_mkoptions_SOURCES = man/mkoptions.c
+man_mkoptions_LDADD = libcapsule.a
 check_LIBRARIES =
 
 if HAVE_CMOCKA
