@@ -10,7 +10,8 @@
 
 const struct cli_action_row cli_action_table[] = {
     {"print-policy", 0, CLI_PRINT_POLICY, NULL, "print what would be in force, and why",
-     "As a profile, with the origin of each value; read back by --profile it is the same policy. A value given by "
+     "As a profile, with the origin of each value; read back by --profile it is the same policy. A "
+     "value given by "
      "--env NAME=VALUE is printed as it is. No task is needed, and none is started."},
     {"list-profiles", 0, CLI_LIST_PROFILES, NULL, "print the profiles that have a name",
      "For each its name, where it is, and its description, in the order of search."},
@@ -47,7 +48,8 @@ static int unknown_option(const char *arg, struct error *err)
 	size_t len = strcspn(arg, "=");
 
 	error_set(err, "usage", 0, "%.*s: no such option", (int)len, arg);
-	error_hint(err, "capsule-run --help all lists the options; those of the task come after its name");
+	error_hint(
+	    err, "capsule-run --help all lists the options; those of the task come after its name");
 	return usage_error(err);
 }
 
@@ -83,7 +85,8 @@ static int option_value(struct cursor *at, const char *attached, const char *lab
 	return 0;
 }
 
-static int parse_row(struct cursor *at, enum option_id id, const char *attached, const char *label, struct error *err)
+static int parse_row(struct cursor *at, enum option_id id, const char *attached, const char *label,
+		     struct error *err)
 {
 	const char *metavar = option_table[id].metavar;
 	const char *value = attached;
@@ -95,7 +98,8 @@ static int parse_row(struct cursor *at, enum option_id id, const char *attached,
 }
 
 /* attached is the value of "--name=value". */
-static int parse_action(struct cursor *at, const struct cli_action_row *row, const char *attached, struct error *err)
+static int parse_action(struct cursor *at, const struct cli_action_row *row, const char *attached,
+			struct error *err)
 {
 	if (attached != NULL && row->metavar == NULL) {
 		error_set(err, "usage", 0, "--%s: takes no value", row->name);
@@ -116,7 +120,8 @@ static int parse_action(struct cursor *at, const struct cli_action_row *row, con
 	return 0;
 }
 
-static int parse_exec(struct policy *draft, struct cursor *at, const char *attached, struct error *err)
+static int parse_exec(struct policy *draft, struct cursor *at, const char *attached,
+		      struct error *err)
 {
 	int first = at->index + 1;
 
@@ -132,7 +137,8 @@ static int parse_exec(struct policy *draft, struct cursor *at, const char *attac
 		return usage_error(err);
 	}
 	at->done = true;
-	return set_command(draft, COMMAND_EXEC, at->argv[first], at->argc - first - 1, at->argv + first + 1, err);
+	return set_command(draft, COMMAND_EXEC, at->argv[first], at->argc - first - 1,
+			   at->argv + first + 1, err);
 }
 
 /* "--name", "--name=value". */
@@ -151,7 +157,8 @@ static int parse_long(struct policy *draft, struct cursor *at, struct error *err
 		return parse_row(at, id, attached, label, err);
 	}
 	for (size_t i = 0; i < cli_action_count; i++)
-		if (strlen(cli_action_table[i].name) == len && memcmp(name, cli_action_table[i].name, len) == 0)
+		if (strlen(cli_action_table[i].name) == len &&
+		    memcmp(name, cli_action_table[i].name, len) == 0)
 			return parse_action(at, &cli_action_table[i], attached, err);
 	if (len == 4 && memcmp(name, "exec", len) == 0)
 		return parse_exec(draft, at, attached, err);
@@ -226,20 +233,24 @@ static int apply_settings(struct policy *draft, const struct cursor *at, struct 
 	for (size_t i = 0; i < at->settings && r == 0; i++) {
 		if (at->setting[i].id != OPTION_PROFILE)
 			continue;
-		r = option_apply(draft, OPTION_PROFILE, at->setting[i].value, ORIGIN_COMMAND_LINE, err);
+		r = option_apply(draft, OPTION_PROFILE, at->setting[i].value, ORIGIN_COMMAND_LINE,
+				 err);
 		if (r == 0)
 			r = profile_load(draft, at->setting[i].value, err);
 	}
 	for (size_t i = 0; i < at->settings && r == 0; i++)
 		if (at->setting[i].id != OPTION_PROFILE)
-			r = option_apply(draft, at->setting[i].id, at->setting[i].value, ORIGIN_COMMAND_LINE, err);
+			r = option_apply(draft, at->setting[i].id, at->setting[i].value,
+					 ORIGIN_COMMAND_LINE, err);
 	return r;
 }
 
-int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *ret, struct error *err)
+int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *ret,
+	      struct error *err)
 {
 	AUTO_FREE struct setting *setting = calloc((size_t)argc + 1, sizeof(*setting));
-	struct cursor at = {.index = 1, .argc = argc, .argv = argv, .cli = {CLI_RUN, NULL}, .setting = setting};
+	struct cursor at = {
+	    .index = 1, .argc = argc, .argv = argv, .cli = {CLI_RUN, NULL}, .setting = setting};
 
 	if (setting == NULL)
 		return error_set(err, "usage", ENOMEM, "arguments");
@@ -247,10 +258,12 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 		return usage_error(err);
 	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE) {
 		error_set(err, "usage", 0, "no task given");
-		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help lists the options");
+		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help "
+				"lists the options");
 		return usage_error(err);
 	}
-	if ((at.cli.action == CLI_RUN || at.cli.action == CLI_PRINT_POLICY) && apply_settings(draft, &at, err) < 0)
+	if ((at.cli.action == CLI_RUN || at.cli.action == CLI_PRINT_POLICY) &&
+	    apply_settings(draft, &at, err) < 0)
 		return usage_error(err);
 	*ret = at.cli;
 	return 0;

@@ -27,7 +27,8 @@ enum option_group {
 	OPTION_GROUP_MAX,
 };
 
-/* What completions offer for a string or list; numbers have examples, and a metavar of small words offers these. */
+/* What completions offer for a string or list; numbers have examples, and a metavar of small words
+ * offers these. */
 enum option_values {
 	OPTION_VALUES_ANY,
 	OPTION_VALUES_FILE,
@@ -53,7 +54,8 @@ struct option_row {
 	bool common;	/* in plain --help */
 	bool line_only; /* makes no sense in a profile */
 	enum option_values values;
-	const char *more; /* what --help GROUP and the manual say beyond help; whole sentences, or NULL */
+	const char
+	    *more; /* what --help GROUP and the manual say beyond help; whole sentences, or NULL */
 };
 
 extern const struct option_row option_table[OPTION_MAX];
@@ -67,8 +69,8 @@ enum option_id option_find_letter(char letter);
 /* The default as it would be written, or NULL for what is unset by default. */
 const char *option_preset(const struct option_row *row);
 
-/* Parses and stores one value; for a flag it is NULL, "yes" or "no". A list grows. -EINVAL with err naming option, value and
- * what is accepted. */
+/* Parses and stores one value; for a flag it is NULL, "yes" or "no". A list grows. -EINVAL with err
+ * naming option, value and what is accepted. */
 ATTR_CHECKED int option_apply(struct policy *draft, enum option_id id, const char *value,
 			      enum origin origin, struct error *err);
 

@@ -113,20 +113,23 @@ bool policy_same_place(enum origin one, enum origin other)
 	return (unsigned int)one >> 16 == (unsigned int)other >> 16;
 }
 
-char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf, size_t size)
+char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf,
+			     size_t size)
 {
 	unsigned int number = origin;
 	size_t profile = (number >> 16) - 1;
 
-	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE || profile >= policy->profile_paths.count) {
-		(void)snprintf(buf, size, "%s", origin == ORIGIN_DEFAULT ? "default" : "command line");
+	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE ||
+	    profile >= policy->profile_paths.count) {
+		(void)snprintf(buf, size, "%s",
+			       origin == ORIGIN_DEFAULT ? "default" : "command line");
 	} else {
 		const char *path = policy->profile_paths.item[profile];
 		size_t len = strlen(path);
 		bool cut = len > 200;
 
-		(void)snprintf(buf, size, "%s%s:%u", cut ? "..." : "", cut ? path + len - 200 : path,
-			       number & 0xffff);
+		(void)snprintf(buf, size, "%s%s:%u", cut ? "..." : "",
+			       cut ? path + len - 200 : path, number & 0xffff);
 		error_sanitize(buf);
 	}
 	return buf;
@@ -138,7 +141,8 @@ int policy_locate(const struct policy *policy, enum origin origin, struct error 
 
 	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE)
 		return err->errnum > 0 ? -err->errnum : -EINVAL;
-	return error_prefix(err, "%s: ", policy_describe_origin(policy, origin, place, sizeof(place)));
+	return error_prefix(err,
+			    "%s: ", policy_describe_origin(policy, origin, place, sizeof(place)));
 }
 
 bool policy_is_explicit(const struct policy *policy, enum option_id id)
@@ -187,7 +191,8 @@ static int finalize_env(struct policy *draft, char *const environ_in[], struct e
 
 		if (!text_is_env_name(text, len)) {
 			error_set(err, "usage", 0, "--env %s: not a variable's name", text);
-			error_hint(err, "accepted: NAME (its value here is passed on) or NAME=VALUE");
+			error_hint(err,
+				   "accepted: NAME (its value here is passed on) or NAME=VALUE");
 			return policy_locate(draft, origin, err);
 		}
 		for (char *const *e = environ_in; entry == NULL && *e != NULL; e++)
@@ -237,7 +242,8 @@ static int finalize_require(struct policy *draft, struct error *err)
 }
 
 /* Of two options that exclude each other the later one wins; in one place they are an error. */
-static int exclude(struct policy *draft, enum option_id one, enum option_id other, const char *why, struct error *err)
+static int exclude(struct policy *draft, enum option_id one, enum option_id other, const char *why,
+		   struct error *err)
 {
 	enum origin a = draft->origin[one];
 	enum origin b = draft->origin[other];
@@ -264,7 +270,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = exclude(draft, OPTION_QUIET, OPTION_VERBOSE, "", err);
 	if (r == 0)
-		r = exclude(draft, OPTION_FRESH, OPTION_DIR, ": --fresh is an empty directory in memory", err);
+		r = exclude(draft, OPTION_FRESH, OPTION_DIR,
+			    ": --fresh is an empty directory in memory", err);
 	if (r < 0)
 		return r;
 	if (draft->command.kind == COMMAND_EXEC && draft->files.src.count > 0) {

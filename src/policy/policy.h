@@ -44,11 +44,11 @@ enum option_id {
 	OPTION_MAX,
 };
 
-/* Where a value came from; a later one is larger and wins. Lines of profiles are between the two: see
- * policy_origin_at(). */
+/* Where a value came from; a later one is larger and wins. Lines of profiles are between the two:
+ * see policy_origin_at(). */
 enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
 
-#define POLICY_PROFILES_MAX 16
+#define POLICY_PROFILES_MAX	 16
 #define POLICY_PROFILE_LINES_MAX 65535
 
 /* A limit that is open holds LIMIT_NONE. */
@@ -104,7 +104,7 @@ struct policy {
 	struct policy_limits limits;
 	struct policy_files files;
 	struct policy_command command;
-	struct strlist profiles; /* --profile, as given */
+	struct strlist profiles;      /* --profile, as given */
 	struct strlist profile_paths; /* those that were read, in order, as messages name them */
 	char *result; /* path or "fd:N"; NULL: none */
 	int result_fd; /* the N of "fd:N", or -1 */
@@ -138,15 +138,17 @@ enum origin policy_origin_at(size_t profile, unsigned int line);
 bool policy_same_place(enum origin one, enum origin other);
 
 /* "default", "command line", or FILE:LINE with the end of a long path. Printable. Returns buf. */
-char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf, size_t size);
+char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf,
+			     size_t size);
 
-/* Puts FILE:LINE before the detail of an error about a value that a profile gave. Returns what error_set() did. */
+/* Puts FILE:LINE before the detail of an error about a value that a profile gave. Returns what
+ * error_set() did. */
 int policy_locate(const struct policy *policy, enum origin origin, struct error *err);
 
 /*
- * True when somebody asked for the value: the command line did, or a profile with something else than the default. A
- * profile that repeats a default asks for nothing, so that a printed policy reads back as the same policy. Not for
- * lists.
+ * True when somebody asked for the value: the command line did, or a profile with something else
+ * than the default. A profile that repeats a default asks for nothing, so that a printed policy
+ * reads back as the same policy. Not for lists.
  */
 bool policy_is_explicit(const struct policy *policy, enum option_id id);
 
