@@ -120,6 +120,12 @@ class Profiles(harness.Case):
             self.refused(self.run_with("--profile", "./p", "-c", "print('ran')"), "./p" + where, *words, status=2)
             self.assertTrue(os.path.exists(path))
 
+    def test_errors_of_the_host_name_the_line_too(self):
+        self.profile("./p", "\nbind = /usr/share\nbind = /not/there\n")
+        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:4: --bind /not/there: No such file")
+        self.profile("./p", "src = /not/there\n")
+        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:2: --bind /not/there: No such file")
+
     def test_what_is_no_profile(self):
         self.write("p", "ram = 1G\n")
         self.refused(self.run_with("--profile", "./p", "-c", "1"), "./p:1: no profile", "capsule-run-profile 1", status=2)
