@@ -273,7 +273,7 @@ class Usage(harness.Case):
             self.usage(option, words=(option,))
 
     def test_value_for_a_flag(self):
-        self.usage("--quiet=yes", "x.py", words=("--quiet",))
+        self.usage("--quiet=maybe", "x.py", words=("--quiet maybe", "yes, no"))
 
     def test_contradictions(self):
         self.usage("-q", "-v", "x.py", words=("--quiet", "--verbose"))
