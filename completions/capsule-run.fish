@@ -21,6 +21,13 @@ function __capsule_run_options
     return 0
 end
 
+# True where the program of --exec stands.
+function __capsule_run_program
+    set -l words (commandline -opc)
+    test "$words[-1]" = --; and set -e words[-1]
+    test "$words[-1]" = --exec
+end
+
 function __capsule_run_profiles
     set -l words (commandline -opc)
     $words[1] --list-profiles 2>/dev/null | string match -r '^[^ ]+'
@@ -76,3 +83,4 @@ complete -c capsule-run -n __capsule_run_options -s V -l version -d 'print the v
 complete -c capsule-run -n __capsule_run_options -s c -x -d 'run CODE, as python3 -c does'
 complete -c capsule-run -n __capsule_run_options -s m -x -d 'run MODULE, as python3 -m does'
 complete -c capsule-run -n __capsule_run_options -l exec -d 'run a program that is not Python'
+complete -c capsule-run -n __capsule_run_program -x -a '(__fish_complete_command)'

@@ -1,5 +1,5 @@
 capsule-run-profile 1
-# For code that nobody has read and that needs little: small limits, a small view, few system calls.
+# For code that nobody has read and that needs little: small limits, and a minute.
 
 ram = 512M
 # Python, a few threads, a subprocess or two.

@@ -97,6 +97,12 @@ static int parse_row(struct cursor *at, enum option_id id, const char *attached,
 	return 0;
 }
 
+/* True for what is printed without looking at the options: the rest of the line does not matter. */
+static bool is_information(enum cli_action action)
+{
+	return action == CLI_HELP || action == CLI_VERSION || action == CLI_LIST_PROFILES;
+}
+
 /* attached is the value of "--name=value". */
 static int parse_action(struct cursor *at, const struct cli_action_row *row, const char *attached,
 			struct error *err)
@@ -106,7 +112,7 @@ static int parse_action(struct cursor *at, const struct cli_action_row *row, con
 		return usage_error(err);
 	}
 	at->cli.action = row->action;
-	at->done = row->action != CLI_PRINT_POLICY;
+	at->done = is_information(row->action);
 	if (row->action != CLI_HELP)
 		return 0;
 	if (attached == NULL && at->index + 1 < at->argc && at->argv[at->index + 1][0] != '-')
@@ -262,8 +268,7 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 				"lists the options");
 		return usage_error(err);
 	}
-	if ((at.cli.action == CLI_RUN || at.cli.action == CLI_PRINT_POLICY) &&
-	    apply_settings(draft, &at, err) < 0)
+	if (!is_information(at.cli.action) && apply_settings(draft, &at, err) < 0)
 		return usage_error(err);
 	*ret = at.cli;
 	return 0;

@@ -28,8 +28,8 @@ extern const size_t cli_action_count;
  * Fills the draft: the defaults are there already, then come the profiles in their order, then the
  * other options, wherever they stand on the line. Option parsing stops at the task: what follows is
  * the task's. Options are never abbreviated (getopt_long() can't be told so, hence a parser of our
- * own). Profiles are read only for a run and for CLI_PRINT_POLICY. 0, or -EINVAL with err->exit 2
- * and what is accepted.
+ * own). Nothing is applied, and no profile read, for what only prints: help, the version, the list.
+ * 0, or -EINVAL with err->exit 2 and what is accepted.
  */
 ATTR_CHECKED int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *ret,
 			   struct error *err);

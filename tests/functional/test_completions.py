@@ -79,6 +79,10 @@ class Questions:
     def test_variables(self):
         self.offers("capsule-run --env SECRET_NA", "SECRET_NAME")
 
+    def test_programs(self):
+        self.offers("capsule-run --exec -- mkfif", "mkfifo")
+        self.offers("capsule-run -q --exec mkfif", "mkfifo")
+
     def test_directories(self):
         self.offers("capsule-run --src ", "sub/", never=["task.py"])
 
