@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "policy/cli.h"
+#include "policy/help.h"
+#include "policy/profile.h"
+#include "policy/profile_file.h"
 #include "run/supervisor.h"
 
 static int report(const struct error *err, int status)
@@ -20,23 +23,25 @@ static int report(const struct error *err, int status)
 
 static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, int *ret_raise)
 {
-	enum cli_action action = CLI_RUN;
+	struct cli cli = {CLI_RUN, NULL};
 	struct error err;
 
 	if (policy_init(policy, &err) < 0)
 		return report(&err, 125);
-	if (cli_parse(policy, argc, argv, &action, &err) < 0)
+	if (cli_parse(policy, argc, argv, &cli, &err) < 0)
 		return report(&err, 2);
-	if (action == CLI_HELP)
-		cli_print_help(stdout);
-	if (action == CLI_VERSION)
+	if (cli.action == CLI_HELP)
+		help_print(stdout, cli.topic);
+	if (cli.action == CLI_LIST_PROFILES)
+		profile_list(stdout);
+	if (cli.action == CLI_VERSION)
 		printf("capsule-run %s\n", PACKAGE_VERSION);
-	if (action == CLI_HELP || action == CLI_VERSION)
+	if (cli.action != CLI_RUN && cli.action != CLI_PRINT_POLICY)
 		return fflush(stdout) == 0 ? 0 : 125;
 	if (policy_finalize(policy, environ, &err) < 0)
 		return report(&err, 2);
-	if (action == CLI_PRINT_POLICY) {
-		cli_print_policy(policy, stdout);
+	if (cli.action == CLI_PRINT_POLICY) {
+		profile_print(policy, stdout);
 		return fflush(stdout) == 0 ? 0 : 125;
 	}
 	log_set_level(policy->quiet ? LOG_QUIET : policy->verbose ? LOG_VERBOSE : LOG_NORMAL);

@@ -30,6 +30,21 @@ int error_hint(struct error *err, const char *fmt, ...)
 	return err->errnum > 0 ? -err->errnum : -EINVAL;
 }
 
+int error_prefix(struct error *err, const char *fmt, ...)
+{
+	char rest[ERROR_DETAIL_MAX];
+	va_list ap;
+	int n;
+
+	memcpy(rest, err->detail, sizeof(rest));
+	va_start(ap, fmt);
+	n = vsnprintf(err->detail, sizeof(err->detail), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(err->detail))
+		(void)snprintf(err->detail + n, sizeof(err->detail) - (size_t)n, "%s", rest);
+	return err->errnum > 0 ? -err->errnum : -EINVAL;
+}
+
 void error_sanitize(char *text)
 {
 	char *p = text;

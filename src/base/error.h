@@ -34,6 +34,9 @@ int error_set(struct error *err, const char *stage, int errnum, const char *fmt,
 /* Adds the cure to an error that was set. Returns -errnum (or -EINVAL) as error_set() did. */
 int error_hint(struct error *err, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
+/* Puts text before the detail: where a value came from. Returns what error_set() did. */
+int error_prefix(struct error *err, const char *fmt, ...) ATTR_PRINTF(2, 3);
+
 /* Replaces control characters (C0, DEL, C1) and what is not UTF-8 by '?': what came from a task or a file
  * name must not act on the user's terminal, and must fit into JSON. */
 void error_sanitize(char *text);

@@ -37,85 +37,151 @@ static const char *const filter_words[] = {
 const struct option_row option_table[OPTION_MAX] = {
     [OPTION_RAM] = {"ram", 0, .group = OPTION_GROUP_LIMITS,
 		    NUMBER(SIZE, limits.ram_bytes, 4 * MIB, EIB, false, "1G", "SIZE"),
-		    .help = "memory of the task, tmpfs and cache included"},
+		    .help = "memory of the task, tmpfs and cache included", .common = true,
+		    .more = "Everything that is charged to the task counts: its processes, "
+			    "/dev/shm, --fresh, and, with a cgroup, page cache; swap is off. At "
+			    "the limit the whole task ends with outcome oom and status 137."},
     [OPTION_PIDS] = {"pids", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(COUNT, limits.pids, 2, 4194304, false, "256", "N"),
-		     .help = "processes and threads"},
+		     .help = "processes and threads",
+		     .more = "What is more is refused to the task, with EAGAIN. Our own init is "
+			     "one of them."},
     [OPTION_CPU] = {"cpu", 0, .group = OPTION_GROUP_LIMITS,
 		    NUMBER(MILLI, limits.cpu_milli, 10, 10000000, true, NULL, "CORES"),
-		    .help = "cores, such as 2 or 0.5 (needs a cgroup)"},
+		    .help = "cores, such as 2 or 0.5 (needs a cgroup)", .common = true,
+		    .more = "Bandwidth of the whole task. Thread pools inside (OMP, OPENBLAS, "
+			    "MKL) are made of as many threads. An error where no cgroup can "
+			    "hold it."},
     [OPTION_CPU_TIME] = {"cpu-time", 0, .group = OPTION_GROUP_LIMITS,
 			 NUMBER(DURATION, limits.cpu_time_ms, 10, YEAR_MS, true, NULL, "TIME"),
-			 .help = "CPU time of the whole task"},
+			 .help = "CPU time of the whole task",
+			 .more = "Summed over all processes; at the limit as for --timeout, with "
+				 "outcome cpu-time."},
     [OPTION_TIMEOUT] = {"timeout", 't', .group = OPTION_GROUP_LIMITS,
 			NUMBER(DURATION, limits.wall_ms, 10, YEAR_MS, true, "10m", "TIME"),
-			.help = "wall-clock time: SIGTERM, then SIGKILL"},
+			.help = "wall-clock time: SIGTERM, then SIGKILL", .common = true,
+			.more = "For the whole task. At the deadline every process gets SIGTERM, "
+				"after --grace SIGKILL; the status is 124."},
     [OPTION_GRACE] = {"grace", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.grace_ms, 0, YEAR_MS, false, "1s", "TIME"),
-		      .help = "time between the two"},
+		      .help = "time between the two", .more = "0 kills at once."},
     [OPTION_NOFILE] = {"nofile", 0, .group = OPTION_GROUP_LIMITS,
 		       NUMBER(COUNT, limits.nofile, 16, 1048576, false, "1024", "N"),
-		       .help = "open files of each process"},
+		       .help = "open files of each process",
+		       .more = "Where the hard limit here is lower, the default follows it, and "
+			       "another value is an error."},
     [OPTION_FSIZE] = {"fsize", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(SIZE, limits.fsize_bytes, 0, EIB, true, "1G", "SIZE"),
-		      .help = "size of each file"},
+		      .help = "size of each file",
+		      .more = "Never more than --disk. A write beyond it fails with EFBIG."},
     [OPTION_OUTPUT] = {"output", 0, .group = OPTION_GROUP_LIMITS,
 		       NUMBER(SIZE, limits.output_bytes, 0, EIB, true, "16M", "SIZE"),
-		       .help = "bytes on stdout and stderr; more is dropped"},
+		       .help = "bytes on stdout and stderr; more is dropped",
+		       .more = "For each stream. A task that ends with 0 although its output was "
+			       "cut has status 123."},
     [OPTION_DISK] = {"disk", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(SIZE, limits.disk_bytes, 64 * KIB, EIB, true, "1G", "SIZE"),
-		     .help = "growth of the sandbox directory"},
+		     .help = "growth of the sandbox directory", .common = true,
+		     .more = "Exact with --fresh; a directory of the host's is measured while "
+			     "the task runs, and passing the limit ends the task with outcome "
+			     "disk and status 123."},
     [OPTION_INODES] = {"inodes", 0, .group = OPTION_GROUP_LIMITS,
 		       NUMBER(COUNT, limits.inodes, 16, 1ULL << 32, true, "20000", "N"),
-		       .help = "new files in the sandbox directory"},
+		       .help = "new files in the sandbox directory",
+		       .more = "As --disk, for the number of files and directories."},
     [OPTION_DIR] = {"dir", 'd', .group = OPTION_GROUP_FILES,
 		    STRING(files.dir, POLICY_DEFAULT_DIR, "DIR"),
-		    .help = "the writable one, shown as " POLICY_DEFAULT_DIR},
+		    .help = "the writable one, shown as " POLICY_DEFAULT_DIR, .common = true,
+		    .values = OPTION_VALUES_DIR,
+		    .more = "Must be yours, and no link. The default is made when it is not "
+			    "there. As root, a directory of root's is handed to the task's uid "
+			    "when it is empty."},
     [OPTION_FRESH] = {"fresh", 0, .group = OPTION_GROUP_FILES, FLAG(files.fresh),
-		      .help = "an empty one in memory instead, gone after"},
+		      .help = "an empty one in memory instead, gone after", .common = true,
+		      .more = "Sized by --disk and --inodes. Excludes --dir; of a profile and the "
+			      "command line, what is said later holds."},
     [OPTION_BIND] = {"bind", 'b', .group = OPTION_GROUP_FILES,
 		     LIST(files.bind, "HOST[:GUEST][:rw]"),
-		     .help = "show a file or directory; read-only, same path"},
+		     .help = "show a file or directory; read-only, same path", .common = true,
+		     .values = OPTION_VALUES_BIND,
+		     .more = "GUEST is where the task sees it: an absolute path outside of what "
+			     "is ours (/proc, /dev, /task, ...). With :rw it is writable. "
+			     "Repeatable."},
     [OPTION_SRC] = {"src", 0, .group = OPTION_GROUP_FILES, LIST(files.src, "DIR"),
-		    .help = "show a project read-only and import from it"},
+		    .help = "show a project read-only and import from it", .common = true,
+		    .values = OPTION_VALUES_DIR,
+		    .more = "Its modules can be imported, before what is installed. Needs "
+			    "Python 3.11. Repeatable."},
     [OPTION_RUNTIME] = {"runtime", 0, .group = OPTION_GROUP_FILES,
 			CHOICE(files.runtime, runtime_words, "system", "system|closure"),
-			.help = "/usr, or Python's own files only"},
+			.help = "/usr, or Python's own files only",
+			.more = "closure: the interpreter, its library and packages, and the shared "
+				"libraries that these need; no shell, no other program."},
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
-		       .help = "the interpreter (default: PATH's python3)"},
+		       .help = "the interpreter (default: PATH's python3)", .common = true,
+		       .values = OPTION_VALUES_FILE,
+		       .more = "A path, or a name on PATH. It is shown read-only at the same "
+			       "path, with its packages. Found by reading; nothing is "
+			       "executed outside."},
     [OPTION_VENV] = {"venv", 0, .group = OPTION_GROUP_TASK, STRING(command.venv, NULL, "DIR"),
-		     .help = "the interpreter of a virtual environment"},
+		     .help = "the interpreter of a virtual environment", .common = true,
+		     .values = OPTION_VALUES_DIR,
+		     .more = "Without it and --python, an active one counts (VIRTUAL_ENV, by PATH's "
+			     "order), else the first python3 on PATH. Of a profile and the command "
+			     "line, what is said later holds."},
     [OPTION_ENV] = {"env", 'e', .group = OPTION_GROUP_TASK, LIST(command.env, "NAME[=VALUE]"),
-		    .help = "pass a variable; nothing else is passed"},
+		    .help = "pass a variable; nothing else is passed", .common = true,
+		    .values = OPTION_VALUES_VARIABLE,
+		    .more = "NAME alone passes on the value here. Of the same name the last one "
+			    "counts. Repeatable."},
     [OPTION_NO_STDIN] = {"no-stdin", 'n', .group = OPTION_GROUP_TASK, FLAG(command.no_stdin),
-			 .help = "empty standard input"},
+			 .help = "empty standard input", .common = true,
+			 .more =
+			     "Otherwise standard input is relayed, as far as the task reads it."},
     [OPTION_FILTER] = {"filter", 0, .group = OPTION_GROUP_TASK,
 		       CHOICE(command.filter, filter_words, "default", "default|strict"),
-		       .help = "the system calls that it may make"},
+		       .help = "the system calls that it may make",
+		       .more = "strict leaves what Python, its library and numeric packages use: no "
+			       "TCP or UDP, not even on loopback, no pseudo-terminals."},
+    [OPTION_PROFILE] = {"profile", 0, .group = OPTION_GROUP_RUN, LIST(profiles, "NAME|PATH"),
+			.help = "take values from a profile (ci, strict, ...)", .line_only = true,
+			.common = true, .values = OPTION_VALUES_PROFILE,
+			.more =
+			    "A name is looked for in your directory, in the system's, and among "
+			    "those that are built in: ci, default, strict. What has a slash is "
+			    "a path. Several are merged in order; the command line wins "
+			    "wherever it says --profile. See capsule-run.profile(5) and "
+			    "--list-profiles."},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
-		       .help = "write the verdict as JSON"},
-    [OPTION_REQUIRE] = {"require", 0, .group = OPTION_GROUP_RUN,
-			LIST(require, "LAYER[,LAYER]"),
-			.help = "do not start without these layers (cgroup, ...)"},
-    [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet),
-		      .help = "errors only"},
+		       .help = "write the verdict as JSON", .common = true,
+		       .values = OPTION_VALUES_FILE,
+		       .more = "What ended the task, what it used, what held its limits. fd:N is a "
+			       "descriptor that is open here."},
+    [OPTION_REQUIRE] = {"require", 0, .group = OPTION_GROUP_RUN, LIST(require, "LAYER[,LAYER]"),
+			.help = "do not start without these layers (cgroup, ...)",
+			.values = OPTION_VALUES_LAYER,
+			.more = "Without the named layers the start is refused. Repeatable."},
+    [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
+		      .common = true,
+		      .more = "Excludes --verbose; of a profile and the command line, what is "
+			      "said later holds."},
     [OPTION_VERBOSE] = {"verbose", 'v', .group = OPTION_GROUP_RUN, FLAG(verbose),
 			.help = "say what is done and what the task used"},
 };
 
-static const char *const group_titles[] = {
-    [OPTION_GROUP_LIMITS] = "Limits",
-    [OPTION_GROUP_FILES] = "Files",
-    [OPTION_GROUP_TASK] = "Task",
-    [OPTION_GROUP_RUN] = "Run",
+static const char *const group_names[] = {
+    [OPTION_GROUP_LIMITS] = "limits",
+    [OPTION_GROUP_FILES] = "files",
+    [OPTION_GROUP_TASK] = "task",
+    [OPTION_GROUP_RUN] = "run",
 };
 
-_Static_assert(ARRAY_SIZE(group_titles) == OPTION_GROUP_MAX, "one title for each group");
+_Static_assert(ARRAY_SIZE(group_names) == OPTION_GROUP_MAX, "one name for each group");
 
-const char *option_group_title(enum option_group group)
+const char *option_group_name(enum option_group group)
 {
-	return group_titles[group];
+	return group_names[group];
 }
 
 enum option_id option_find(const char *name, size_t len)
@@ -267,6 +333,35 @@ static int apply_choice(struct policy *draft, const struct option_row *row, cons
 	return error_hint(err, "accepted: %s", words);
 }
 
+static int apply_flag(struct policy *draft, const struct option_row *row, const char *value,
+		      struct error *err)
+{
+	if (value != NULL && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
+		error_set(err, "usage", 0, "--%s %s: not understood", row->name, value);
+		return error_hint(err, "accepted: yes, no");
+	}
+	*(bool *)field(draft, row) = value == NULL || *value == 'y';
+	return 0;
+}
+
+static int apply_item(struct policy *draft, enum option_id id, const char *value,
+		      enum origin origin, struct error *err)
+{
+	const struct option_row *row = &option_table[id];
+	struct strlist *list = field(draft, row);
+	enum origin *grown;
+
+	if (*value == '\0')
+		return error_set(err, "usage", 0, "--%s: an empty value", row->name);
+	grown = reallocarray(draft->item_origin[id], list->count + 1, sizeof(*grown));
+	if (grown != NULL)
+		draft->item_origin[id] = grown;
+	if (grown == NULL || strlist_add(list, value) < 0)
+		return error_set(err, "usage", ENOMEM, "--%s", row->name);
+	grown[list->count - 1] = origin;
+	return 0;
+}
+
 int option_apply(struct policy *draft, enum option_id id, const char *value, enum origin origin,
 		 struct error *err)
 {
@@ -274,28 +369,39 @@ int option_apply(struct policy *draft, enum option_id id, const char *value, enu
 	int r = 0;
 
 	if (row->kind == OPTION_KIND_FLAG)
-		*(bool *)field(draft, row) = true;
+		r = apply_flag(draft, row, value, err);
 	else if (row->kind == OPTION_KIND_STRING)
 		r = apply_string(draft, row, value, err);
 	else if (row->kind == OPTION_KIND_CHOICE)
 		r = apply_choice(draft, row, value, err);
-	else if (row->kind != OPTION_KIND_LIST)
+	else if (row->kind == OPTION_KIND_LIST)
+		r = apply_item(draft, id, value, origin, err);
+	else
 		r = apply_number(draft, row, value, err);
-	else if (*value == '\0')
-		r = error_set(err, "usage", 0, "--%s: an empty value", row->name);
-	else if (strlist_add(field(draft, row), value) < 0)
-		r = error_set(err, "usage", ENOMEM, "--%s", row->name);
 	if (r == 0)
 		draft->origin[id] = origin;
 	return r;
 }
 
+const char *option_preset(const struct option_row *row)
+{
+	return row->preset != NULL	       ? row->preset
+	       : row->open		       ? "unlimited"
+	       : row->kind == OPTION_KIND_FLAG ? "no"
+					       : NULL;
+}
+
+int option_apply_default(struct policy *draft, enum option_id id, struct error *err)
+{
+	const char *preset = option_preset(&option_table[id]);
+
+	return preset == NULL ? 0 : option_apply(draft, id, preset, ORIGIN_DEFAULT, err);
+}
+
 int option_apply_defaults(struct policy *draft, struct error *err)
 {
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
-		const struct option_row *row = &option_table[i];
-		const char *preset = row->preset != NULL ? row->preset : row->open ? "unlimited" : NULL;
-		int r = preset == NULL ? 0 : option_apply(draft, i, preset, ORIGIN_DEFAULT, err);
+		int r = option_apply_default(draft, i, err);
 
 		if (r < 0)
 			return r;

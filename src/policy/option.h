@@ -28,6 +28,18 @@ enum option_group {
 	OPTION_GROUP_MAX,
 };
 
+/* What completions offer for a string or list; numbers have examples, and a metavar of small words
+ * offers these. */
+enum option_values {
+	OPTION_VALUES_ANY,
+	OPTION_VALUES_FILE,
+	OPTION_VALUES_DIR,
+	OPTION_VALUES_BIND,
+	OPTION_VALUES_VARIABLE,
+	OPTION_VALUES_LAYER,
+	OPTION_VALUES_PROFILE,
+};
+
 struct option_row {
 	const char *name;
 	char letter; /* short option, or 0 */
@@ -41,6 +53,11 @@ struct option_row {
 	const char *preset; /* default, as it would be written; NULL: unset, or open */
 	const char *metavar; /* NULL for a flag */
 	const char *help;
+	bool common;	/* in plain --help */
+	bool line_only; /* makes no sense in a profile */
+	enum option_values values;
+	const char
+	    *more; /* what --help GROUP and the manual say beyond help; whole sentences, or NULL */
 };
 
 extern const struct option_row option_table[OPTION_MAX];
@@ -51,10 +68,16 @@ enum option_id option_find(const char *name, size_t len);
 /* The row with that letter, or OPTION_MAX. */
 enum option_id option_find_letter(char letter);
 
-/* Parses and stores one value; value is NULL for a flag. -EINVAL with err naming option, value and
- * what is accepted. */
+/* The default as it would be written, or NULL for what is unset by default. */
+const char *option_preset(const struct option_row *row);
+
+/* Parses and stores one value; for a flag it is NULL, "yes" or "no". A list grows. -EINVAL with err
+ * naming option, value and what is accepted. */
 ATTR_CHECKED int option_apply(struct policy *draft, enum option_id id, const char *value,
 			      enum origin origin, struct error *err);
+
+/* Sets the default; what has none is left. */
+ATTR_CHECKED int option_apply_default(struct policy *draft, enum option_id id, struct error *err);
 
 ATTR_CHECKED int option_apply_defaults(struct policy *draft, struct error *err);
 
@@ -65,7 +88,7 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 /* The list behind a row of OPTION_KIND_LIST. */
 const struct strlist *option_list(const struct policy *policy, enum option_id id);
 
-/* The heading of a group in --help. */
-const char *option_group_title(enum option_group group);
+/* The name of a group: "limits". */
+const char *option_group_name(enum option_group group);
 
 #endif

@@ -103,6 +103,63 @@ malformed:
 			       "--bind data or --bind /srv/data:/data:rw");
 }
 
+enum origin policy_origin_at(size_t profile, unsigned int line)
+{
+	return (enum origin)((unsigned int)(profile + 1) << 16 | line);
+}
+
+bool policy_same_place(enum origin one, enum origin other)
+{
+	return (unsigned int)one >> 16 == (unsigned int)other >> 16;
+}
+
+char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf,
+			     size_t size)
+{
+	unsigned int number = origin;
+	size_t profile = (number >> 16) - 1;
+
+	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE ||
+	    profile >= policy->profile_paths.count) {
+		(void)snprintf(buf, size, "%s",
+			       origin == ORIGIN_DEFAULT ? "default" : "command line");
+	} else {
+		const char *path = policy->profile_paths.item[profile];
+		size_t len = strlen(path);
+		bool cut = len > 200;
+
+		(void)snprintf(buf, size, "%s%s:%u", cut ? "..." : "",
+			       cut ? path + len - 200 : path, number & 0xffff);
+		error_sanitize(buf);
+	}
+	return buf;
+}
+
+int policy_locate(const struct policy *policy, enum origin origin, struct error *err)
+{
+	char place[256];
+
+	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE)
+		return err->errnum > 0 ? -err->errnum : -EINVAL;
+	return error_prefix(err,
+			    "%s: ", policy_describe_origin(policy, origin, place, sizeof(place)));
+}
+
+bool policy_is_explicit(const struct policy *policy, enum option_id id)
+{
+	const struct option_row *row = &option_table[id];
+	const char *preset = option_preset(row);
+	const char *value;
+	char buf[32];
+
+	if (policy->origin[id] == ORIGIN_DEFAULT)
+		return false;
+	value = option_format(policy, id, buf, sizeof(buf));
+	if (row->kind != OPTION_KIND_FLAG && policy->origin[id] == ORIGIN_COMMAND_LINE)
+		return true;
+	return value != NULL && (preset == NULL || strcmp(value, preset) != 0);
+}
+
 static int finalize_binds(struct policy *draft, struct error *err)
 {
 	struct policy_files *files = &draft->files;
@@ -116,7 +173,7 @@ static int finalize_binds(struct policy *draft, struct error *err)
 		int r = policy_parse_bind(files->bind.item[i], &files->binds[i], err);
 
 		if (r < 0)
-			return r;
+			return policy_locate(draft, draft->item_origin[OPTION_BIND][i], err);
 		files->bind_count++;
 	}
 	return 0;
@@ -127,20 +184,24 @@ static int finalize_env(struct policy *draft, char *const environ_in[], struct e
 	struct policy_command *command = &draft->command;
 
 	for (size_t i = 0; i < command->env.count; i++) {
+		enum origin origin = draft->item_origin[OPTION_ENV][i];
 		const char *text = command->env.item[i];
 		size_t len = strcspn(text, "=");
 		const char *entry = text[len] == '=' ? text : NULL;
 
 		if (!text_is_env_name(text, len)) {
 			error_set(err, "usage", 0, "--env %s: not a variable's name", text);
-			return error_hint(err, "accepted: NAME (its value here is passed on) or NAME=VALUE");
+			error_hint(err,
+				   "accepted: NAME (its value here is passed on) or NAME=VALUE");
+			return policy_locate(draft, origin, err);
 		}
 		for (char *const *e = environ_in; entry == NULL && *e != NULL; e++)
 			if (strncmp(*e, text, len) == 0 && (*e)[len] == '=')
 				entry = *e;
 		if (entry == NULL) {
 			error_set(err, "usage", 0, "--env %s: no such variable here", text);
-			return error_hint(err, "set it, or give a value: --env %s=VALUE", text);
+			error_hint(err, "set it, or give a value: --env %s=VALUE", text);
+			return policy_locate(draft, origin, err);
 		}
 		if (strlist_add(&command->env_set, entry) < 0)
 			return error_set(err, "usage", ENOMEM, "--env");
@@ -174,8 +235,9 @@ static int finalize_result(struct policy *draft, struct error *err)
 		return 0;
 	if (text_parse_u64(draft->result + 3, &fd) < 0 || fd > INT_MAX) {
 		error_set(err, "usage", 0, "--result %s: not a descriptor", draft->result);
-		return error_hint(err, "accepted: a file's path, or fd:N for an open descriptor, as in "
-				       "--result fd:3 3>verdict.json");
+		error_hint(err, "accepted: a file's path, or fd:N for an open descriptor, as in "
+				"--result fd:3 3>verdict.json");
+		return policy_locate(draft, draft->origin[OPTION_RESULT], err);
 	}
 	draft->result_fd = (int)fd;
 	return 0;
@@ -190,10 +252,27 @@ static int finalize_require(struct policy *draft, struct error *err)
 		if (layer_parse_list(draft->require.item[i], &draft->require_layers, &bad, &len) < 0) {
 			error_set(err, "usage", 0, "--require %s: no layer is named '%.*s'",
 				  draft->require.item[i], len, bad);
-			return error_hint(err, "accepted: %s", layer_list());
+			error_hint(err, "accepted: %s", layer_list());
+			return policy_locate(draft, draft->item_origin[OPTION_REQUIRE][i], err);
 		}
 	}
 	return 0;
+}
+
+/* Of two options that exclude each other the later one wins; in one place they are an error. */
+static int exclude(struct policy *draft, enum option_id one, enum option_id other, const char *why,
+		   struct error *err)
+{
+	enum origin a = draft->origin[one];
+	enum origin b = draft->origin[other];
+
+	if (!policy_is_explicit(draft, one) || !policy_is_explicit(draft, other))
+		return 0;
+	if (!policy_same_place(a, b))
+		return option_apply_default(draft, a > b ? other : one, err);
+	error_set(err, "usage", 0, "--%s and --%s exclude each other%s", option_table[one].name,
+		  option_table[other].name, why);
+	return policy_locate(draft, a > b ? a : b, err);
 }
 
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)
@@ -206,14 +285,14 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_result(draft, err);
 	if (r == 0)
 		r = finalize_require(draft, err);
+	if (r == 0)
+		r = exclude(draft, OPTION_QUIET, OPTION_VERBOSE, "", err);
+	if (r == 0)
+		r = exclude(draft, OPTION_FRESH, OPTION_DIR,
+			    ": --fresh is an empty directory in memory", err);
 	if (r < 0)
 		return r;
 	finalize_python(draft);
-	if (draft->quiet && draft->verbose)
-		return error_set(err, "usage", 0, "--quiet and --verbose exclude each other");
-	if (draft->files.fresh && draft->origin[OPTION_DIR] != ORIGIN_DEFAULT)
-		return error_set(err, "usage", 0, "--fresh and --dir exclude each other: --fresh is an "
-						  "empty directory in memory");
 	if (draft->command.kind == COMMAND_EXEC && draft->files.src.count > 0) {
 		error_set(err, "usage", 0, "--src is for Python tasks, not for --exec");
 		return error_hint(err, "--bind DIR shows a directory to any program");
@@ -223,8 +302,10 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		return error_hint(err, "--runtime system shows /usr, and so other programs");
 	}
 	/* Every disk limit bounds one file as well. */
-	if (draft->limits.fsize_bytes > draft->limits.disk_bytes)
+	if (draft->limits.fsize_bytes > draft->limits.disk_bytes) {
 		draft->limits.fsize_bytes = draft->limits.disk_bytes;
+		draft->origin[OPTION_FSIZE] = draft->origin[OPTION_DISK];
+	}
 	return 0;
 }
 
@@ -253,5 +334,9 @@ void policy_fini(struct policy *policy)
 	strlist_fini(&policy->command.env_set);
 	free(policy->result);
 	strlist_fini(&policy->require);
+	strlist_fini(&policy->profiles);
+	strlist_fini(&policy->profile_paths);
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		free(policy->item_origin[i]);
 	memset(policy, 0, sizeof(*policy));
 }

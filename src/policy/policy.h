@@ -39,6 +39,7 @@ enum option_id {
 	OPTION_ENV,
 	OPTION_NO_STDIN,
 	OPTION_FILTER,
+	OPTION_PROFILE,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_QUIET,
@@ -46,8 +47,12 @@ enum option_id {
 	OPTION_MAX,
 };
 
-/* Where a value came from; a later origin wins. */
-enum origin { ORIGIN_DEFAULT, ORIGIN_COMMAND_LINE };
+/* Where a value came from; a later one is larger and wins. Lines of profiles are between the two:
+ * see policy_origin_at(). */
+enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
+
+#define POLICY_PROFILES_MAX	 16
+#define POLICY_PROFILE_LINES_MAX 65535
 
 /* A limit that is open holds LIMIT_NONE. */
 struct policy_limits {
@@ -114,6 +119,8 @@ struct policy {
 	struct policy_limits limits;
 	struct policy_files files;
 	struct policy_command command;
+	struct strlist profiles;      /* --profile, as given */
+	struct strlist profile_paths; /* those that were read, in order, as messages name them */
 	char *result; /* path or "fd:N"; NULL: none */
 	int result_fd; /* the N of "fd:N", or -1 */
 	struct strlist require;
@@ -121,6 +128,7 @@ struct policy {
 	bool quiet;
 	bool verbose;
 	enum origin origin[OPTION_MAX];
+	enum origin *item_origin[OPTION_MAX]; /* of each item of a list; NULL when it is empty */
 };
 
 /* Fills a draft with the defaults. -ENOMEM is the only failure. */
@@ -137,6 +145,27 @@ ATTR_CHECKED int policy_parse_bind(const char *text, struct policy_bind *ret, st
 
 /* Whether something of the host's may be shown at this absolute path. 0, or -EINVAL with err. */
 ATTR_CHECKED int policy_check_guest(const char *guest, struct error *err);
+
+/* The origin of a line of the profile with that index in profile_paths. */
+enum origin policy_origin_at(size_t profile, unsigned int line);
+
+/* True when something in the command line or in the same profile said both. */
+bool policy_same_place(enum origin one, enum origin other);
+
+/* "default", "command line", or FILE:LINE with the end of a long path. Printable. Returns buf. */
+char *policy_describe_origin(const struct policy *policy, enum origin origin, char *buf,
+			     size_t size);
+
+/* Puts FILE:LINE before the detail of an error about a value that a profile gave. Returns what
+ * error_set() did. */
+int policy_locate(const struct policy *policy, enum origin origin, struct error *err);
+
+/*
+ * True when somebody asked for the value: the command line did, or a profile with something else
+ * than the default. A profile that repeats a default asks for nothing, so that a printed policy
+ * reads back as the same policy. Not for lists.
+ */
+bool policy_is_explicit(const struct policy *policy, enum option_id id);
 
 /* True when a numeric limit was given as "unlimited". */
 bool policy_is_open(const struct policy *policy, enum option_id id);

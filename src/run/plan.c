@@ -292,7 +292,7 @@ static int plan_nofile(const struct policy *policy, struct plan *plan, struct er
 	if (plan->nofile <= lim.rlim_max)
 		return 0;
 	plan->nofile = lim.rlim_max;
-	if (policy->origin[OPTION_NOFILE] == ORIGIN_DEFAULT)
+	if (!policy_is_explicit(policy, OPTION_NOFILE))
 		return 0;
 	error_set(err, "rlimit", 0, "--nofile %llu: the hard limit here is %llu",
 		  (unsigned long long)policy->limits.nofile, (unsigned long long)lim.rlim_max);
@@ -312,11 +312,13 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 	if (r == 0 && !policy->files.fresh)
 		r = tree_add_workdir(policy, ret, err);
 	for (size_t i = 0; i < policy->files.bind_count && r == 0; i++)
-		r = tree_add_bind(ret, &policy->files.binds[i], err);
+		if (tree_add_bind(ret, &policy->files.binds[i], err) < 0)
+			r = policy_locate(policy, policy->item_origin[OPTION_BIND][i], err);
 	for (size_t i = 0; i < policy->files.src.count && r == 0; i++) {
 		const struct policy_bind src = {.host = policy->files.src.item[i]};
 
-		r = tree_add_bind(ret, &src, err);
+		if (tree_add_bind(ret, &src, err) < 0)
+			r = policy_locate(policy, policy->item_origin[OPTION_SRC][i], err);
 	}
 	/* As soon as the writable places are known: what fails from here on has a verdict, too. */
 	if (r == 0)

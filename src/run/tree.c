@@ -311,7 +311,7 @@ static bool is_empty_dir(int dir_fd)
 static int hand_over(const struct policy *policy, const struct plan *plan, const char *path,
 		     struct error *err)
 {
-	if (policy->origin[OPTION_DIR] != ORIGIN_DEFAULT && !is_empty_dir(plan->workdir_fd)) {
+	if (policy_is_explicit(policy, OPTION_DIR) && !is_empty_dir(plan->workdir_fd)) {
 		error_set(err, "files", 0, "--dir %s: root's, and not empty", path);
 		return error_hint(err, "tasks never write as root: hand it over (chown %u:%u %s), choose an "
 				       "empty directory, or show it read-only with --bind",
@@ -324,7 +324,7 @@ static int hand_over(const struct policy *policy, const struct plan *plan, const
 
 int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	bool is_default = policy->origin[OPTION_DIR] == ORIGIN_DEFAULT;
+	bool is_default = !policy_is_explicit(policy, OPTION_DIR);
 	AUTO_FREE char *given = strdup(policy->files.dir);
 	AUTO_FREE char *real = NULL;
 	const char *path = given;

@@ -99,6 +99,7 @@ static json_t *limits_json(const struct verdict *verdict, const struct policy *p
 
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
 		const struct option_row *row = &option_table[i];
+		char origin[256];
 		char buf[32];
 
 		if (row->group != OPTION_GROUP_LIMITS)
@@ -107,8 +108,8 @@ static json_t *limits_json(const struct verdict *verdict, const struct policy *p
 					  json_pack("{s:s, s:s, s:s}", "value",
 						    option_format(policy, i, buf, sizeof(buf)), "rung",
 						    rung_names[verdict->rungs[i]], "origin",
-						    policy->origin[i] == ORIGIN_DEFAULT ? "default"
-											: "command line"));
+						    policy_describe_origin(policy, policy->origin[i], origin,
+									   sizeof(origin))));
 	}
 	return limits;
 }

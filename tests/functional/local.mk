@@ -2,12 +2,14 @@
 EXTRA_DIST += \
 	tests/functional/harness.py \
 	tests/functional/test_command.py \
+	tests/functional/test_completions.py \
 	tests/functional/test_errors.py \
 	tests/functional/test_files.py \
 	tests/functional/test_hints.py \
 	tests/functional/test_interpreters.py \
 	tests/functional/test_leftovers.py \
 	tests/functional/test_limits.py \
+	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \

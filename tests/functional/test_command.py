@@ -273,7 +273,7 @@ class Usage(harness.Case):
             self.usage(option, words=(option,))
 
     def test_value_for_a_flag(self):
-        self.usage("--quiet=yes", "x.py", words=("--quiet",))
+        self.usage("--quiet=maybe", "x.py", words=("--quiet maybe", "yes, no"))
 
     def test_contradictions(self):
         self.usage("-q", "-v", "x.py", words=("--quiet", "--verbose"))
@@ -311,10 +311,19 @@ class Information(harness.Case):
         for option in ("--help", "-h"):
             result = self.check(self.run_capsule(option, sandbox=False))
             lines = result.out.splitlines()
-            self.assertLessEqual(len(lines), 48)
-            self.assertLessEqual(max(map(len, lines)), 100)
-            for word in ("Usage:", "Limits:", "Files:", "--ram", "--timeout", "Exit status"):
+            self.assertLessEqual(len(lines), 30)
+            self.assertLessEqual(max(map(len, lines)), 80)
+            for word in ("Usage:", "limits, files, task, run, all", "--ram", "--timeout", "Exit status"):
                 self.assertIn(word, result.out)
+
+    def test_help_of_a_group(self):
+        result = self.check(self.run_capsule("--help", "files", sandbox=False))
+        self.assertIn("--fresh", result.out)
+        self.assertNotIn("--ram", result.out)
+        everything = self.check(self.run_capsule("--help", "all", sandbox=False)).out
+        for word in ("Limits:", "Files:", "Task:", "Run:", "--ram", "--inodes", "--require", "--list-profiles"):
+            self.assertIn(word, everything)
+        self.refused(self.run_capsule("--help", "fles", sandbox=False), "fles", "limits, files, task, run, all", status=2)
 
     def test_help_on_a_full_device(self):
         with open("/dev/full", "w") as full:

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "policy/cli.h"
+#include "policy/help.h"
 #include "policy/option.h"
+#include "policy/profile.h"
 
 #define ARGS_MAX 64
 
@@ -22,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = fuzz_text(data, size);
 	char *environ_in[] = {(char *)(uintptr_t) "HOME=/h", NULL};
 	char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t) "capsule-run"};
-	enum cli_action action = CLI_RUN;
+	struct cli cli = {CLI_RUN, NULL};
 	struct policy policy;
 	struct error err;
 	int argc = 1;
@@ -37,17 +39,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	FUZZ_CHECK(null != NULL && policy_init(&policy, &err) == 0);
 	memset(&err, 0, sizeof(err));
-	if (cli_parse(&policy, argc, argv, &action, &err) < 0) {
+	if (cli_parse(&policy, argc, argv, &cli, &err) < 0) {
 		FUZZ_CHECK(err.exit == 2 && err.detail[0] != '\0' && err.stage[0] != '\0');
 		FUZZ_CHECK_TEXT(err.detail);
 	} else {
-		if (action == CLI_RUN)
+		if (cli.action == CLI_HELP)
+			help_print(null, cli.topic);
+		if (cli.action == CLI_RUN)
 			check_run(&policy, argc);
 		if (policy_finalize(&policy, environ_in, &err) == 0) {
 			FUZZ_CHECK(policy.limits.fsize_bytes <= policy.limits.disk_bytes);
 			FUZZ_CHECK(policy.files.bind_count == policy.files.bind.count);
 			FUZZ_CHECK(policy.command.env_set.count == policy.command.env.count);
-			cli_print_policy(&policy, null);
+			profile_print(&policy, null);
 		} else {
 			FUZZ_CHECK(err.detail[0] != '\0');
 		}

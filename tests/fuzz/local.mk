@@ -11,6 +11,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_elf \
 	tests/fuzz/fuzz_ldcache \
 	tests/fuzz/fuzz_option \
+	tests/fuzz/fuzz_profile \
 	tests/fuzz/fuzz_python \
 	tests/fuzz/fuzz_record \
 	tests/fuzz/fuzz_text \
@@ -49,6 +50,10 @@ tests_fuzz_fuzz_option_SOURCES = tests/fuzz/fuzz_option.c $(fuzz_common)
 tests_fuzz_fuzz_option_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_option_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_option_LDADD = libcapsule.a
+tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz_profile.c $(fuzz_common)
+tests_fuzz_fuzz_profile_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_profile_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_profile_LDADD = libcapsule.a
 tests_fuzz_fuzz_python_SOURCES = tests/fuzz/fuzz_python.c $(fuzz_common)
 tests_fuzz_fuzz_python_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_python_LDFLAGS = $(fuzz_ldflags)

@@ -1,5 +1,10 @@
 # Unit tests: one program for each module, built by `make check`.
-EXTRA_DIST += tests/checks/drift tests/checks/hardening tests/checks/layering
+EXTRA_DIST += tests/checks/drift tests/checks/hardening tests/checks/layering tests/checks/manual
+
+# What tests/checks/drift reads; `make update-docs` too.
+check_PROGRAMS += man/mkoptions
+man_mkoptions_SOURCES = man/mkoptions.c
+man_mkoptions_LDADD = libcapsule.a
 check_LIBRARIES =
 
 if HAVE_CMOCKA
@@ -27,6 +32,7 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_path \
 	tests/unit/test_policy \
+	tests/unit/test_profile \
 	tests/unit/test_relay \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
@@ -55,6 +61,7 @@ tests_unit_test_modules_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_path_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
+tests_unit_test_profile_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)

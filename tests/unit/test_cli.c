@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/cli.h"
+#include "policy/help.h"
 #include "policy/option.h"
 
 #define ARGS_MAX 12
@@ -19,8 +20,7 @@ struct row {
 	const char *value;   /* as option_format() prints it, lists joined by '|' */
 };
 
-static int parse(struct policy *policy, const char *const words[ARGS_MAX], enum cli_action *action,
-		 struct error *err)
+static int parse(struct policy *policy, const char *const words[ARGS_MAX], struct cli *cli, struct error *err)
 {
 	char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t) "capsule-run"};
 	int argc = 1;
@@ -28,7 +28,7 @@ static int parse(struct policy *policy, const char *const words[ARGS_MAX], enum 
 	for (; words[argc - 1] != NULL; argc++)
 		argv[argc] = (char *)(uintptr_t)words[argc - 1];
 	assert_int_equal(policy_init(policy, err), 0);
-	return cli_parse(policy, argc, argv, action, err);
+	return cli_parse(policy, argc, argv, cli, err);
 }
 
 static void join(const struct strlist *list, char *buf, size_t size)
@@ -78,7 +78,21 @@ static void test_accepted(void **state)
 	    {{"--dir", "--", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_DIR, "--"},
 	    {{"--ram", "2G", "--ram=3G", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_RAM, "3G"},
 	    {{"--fresh", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_FRESH, "yes"},
+	    {{"--fresh=yes", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_FRESH, "yes"},
+	    {{"--fresh", "--fresh=no", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_FRESH, "no"},
+	    {{"--fresh", "no"}, CLI_RUN, COMMAND_SCRIPT, "no", "", OPTION_FRESH, "yes"},
+	    /* Profiles come before the other options, wherever they stand. */
+	    {{"--profile", "strict", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_RAM, "512M"},
+	    {{"--ram", "2G", "--profile", "strict", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_RAM, "2G"},
+	    {{"--profile=strict", "--ram=2G", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_PIDS, "64"},
+	    {{"--profile", "strict", "--profile", "ci", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_RAM, "4G"},
+	    {{"--profile", "ci", "--profile", "strict", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_RAM, "512M"},
+	    {{"--profile", "ci", "--profile", "strict", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_GRACE, "10s"},
+	    {{"t", "--profile", "strict"}, CLI_RUN, COMMAND_SCRIPT, "t", "--profile|strict", OPTION_RAM, "1G"},
 	    /* What is no run. */
+	    {{"--list-profiles", "--profile", "./none"}, CLI_LIST_PROFILES, COMMAND_NONE, NULL, "", 0, NULL},
+	    {{"--profile", "./none", "--help"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
+	    {{"--help", "limits"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"--help"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"-h", "--bogus"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"-q", "--version", "x"}, CLI_VERSION, COMMAND_NONE, NULL, "", 0, NULL},
@@ -91,14 +105,14 @@ static void test_accepted(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *row = &rows[i];
-		enum cli_action action = CLI_RUN;
+		struct cli cli = {CLI_RUN, NULL};
 		struct policy policy;
 		struct error err;
 		char args[256];
 		char buf[256];
 
-		CHECK(parse(&policy, row->argv, &action, &err) == 0, "row %zu: %s", i, err.detail);
-		CHECK(action == row->action, "row %zu", i);
+		CHECK(parse(&policy, row->argv, &cli, &err) == 0, "row %zu: %s", i, err.detail);
+		CHECK(cli.action == row->action, "row %zu", i);
 		CHECK(policy.command.kind == row->kind, "row %zu", i);
 		CHECK(unit_same(policy.command.target, row->target), "row %zu: '%s'", i, policy.command.target);
 		join(&policy.command.args, args, sizeof(args));
@@ -147,9 +161,12 @@ static void test_refused(void **state)
 	    {{"-m"}, "MODULE"},
 	    {{"--exec"}, "program"},
 	    {{"--exec", "--"}, "program"},
-	    {{"--fresh=yes", "t"}, "--fresh: takes no value"},
-	    {{"--quiet=", "t"}, "--quiet: takes no value"},
-	    {{"--help=x"}, "--help: takes no value"},
+	    {{"--fresh=on", "t"}, "--fresh on"},
+	    {{"--quiet=", "t"}, "--quiet "},
+	    {{"--version=x"}, "--version: takes no value"},
+	    {{"--help=x"}, "--help x"},
+	    {{"--help", "t.py"}, "--help t.py"},
+	    {{"-h", "limit"}, "--help limit"},
 	    {{"--print-policy=x"}, "--print-policy: takes no value"},
 	    {{"--exec=ls"}, "--exec: takes no value"},
 	    /* Values that the table refuses. */
@@ -163,11 +180,11 @@ static void test_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum cli_action action = CLI_RUN;
+		struct cli cli = {CLI_RUN, NULL};
 		struct policy policy;
 		struct error err;
 
-		CHECK(parse(&policy, rows[i].argv, &action, &err) == -EINVAL, "row %zu (%s)", i, rows[i].says);
+		CHECK(parse(&policy, rows[i].argv, &cli, &err) == -EINVAL, "row %zu (%s)", i, rows[i].says);
 		CHECK(err.exit == 2, "row %zu (%s): exit %d", i, rows[i].says, err.exit);
 		CHECK(strcmp(err.stage, "usage") == 0, "row %zu (%s)", i, rows[i].says);
 		CHECK(strstr(err.detail, rows[i].says) != NULL, "row %zu (%s) says '%s'", i, rows[i].says, err.detail);
@@ -177,42 +194,83 @@ static void test_refused(void **state)
 
 static void test_empty_argv(void **state)
 {
-	enum cli_action action = CLI_RUN;
+	struct cli cli = {CLI_RUN, NULL};
 	struct policy policy;
 	struct error err;
 
 	(void)state;
 	assert_int_equal(policy_init(&policy, &err), 0);
-	assert_int_equal(cli_parse(&policy, 0, (char *[]){NULL}, &action, &err), -EINVAL);
+	assert_int_equal(cli_parse(&policy, 0, (char *[]){NULL}, &cli, &err), -EINVAL);
 	assert_int_equal(err.exit, 2);
 	policy_fini(&policy);
 }
 
-/* --help names every row; an option that takes a value shows it, a default is shown in brackets. */
-static void test_help(void **state)
+static char *help_of(const char *topic)
 {
-	AUTO_FREE char *text = NULL;
+	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	(void)state;
 	assert_non_null(out);
-	cli_print_help(out);
+	help_print(out, topic);
 	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+/* What is not on the line is NULL; what follows --help may be a group. */
+static void test_help_topic(void **state)
+{
+	static const struct {
+		const char *argv[ARGS_MAX];
+		const char *topic;
+	} rows[] = {
+	    {{"--help"}, NULL},
+	    {{"--help", "limits"}, "limits"},
+	    {{"--help=files"}, "files"},
+	    {{"-h", "task"}, "task"},
+	    {{"-q", "-h", "run", "x"}, "run"},
+	    {{"--help", "all"}, "all"},
+	    {{"--help", "-q"}, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct cli cli = {CLI_RUN, NULL};
+		struct policy policy;
+		struct error err;
+
+		CHECK(parse(&policy, rows[i].argv, &cli, &err) == 0, "row %zu: %s", i, err.detail);
+		CHECK(cli.action == CLI_HELP && unit_same(cli.topic, rows[i].topic), "row %zu: %s", i, cli.topic);
+		policy_fini(&policy);
+	}
+	for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++)
+		assert_non_null(strstr(help_topics(), option_group_name(group)));
+}
+
+/* Every row is in its group's help and in that of all, those that are common in plain --help, and nowhere else. An
+ * option that takes a value shows it. */
+static void test_help(void **state)
+{
+	AUTO_FREE char *plain = help_of(NULL);
+	AUTO_FREE char *all = help_of("all");
+
+	(void)state;
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
 		const struct option_row *row = &option_table[i];
 		char want[96];
-		const char *line;
 
-		(void)snprintf(want, sizeof(want), "--%s%s%s ", row->name, row->metavar != NULL ? " " : "",
-			       row->metavar != NULL ? row->metavar : "");
-		line = strstr(text, want);
-		CHECK(line != NULL, "%s", want);
-		CHECK(strstr(line, row->help) < strchrnul(line, '\n'), "%s", row->name);
-		if (row->letter == 0)
-			continue;
-		(void)snprintf(want, sizeof(want), "  -%c, --%s", row->letter, row->name);
-		CHECK(strstr(text, want) != NULL, "%s", want);
+		(void)snprintf(want, sizeof(want), "  %c%c%c --%s%s%s ", row->letter != 0 ? '-' : ' ',
+			       row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ',' : ' ', row->name,
+			       row->metavar != NULL ? " " : "", row->metavar != NULL ? row->metavar : "");
+		for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++) {
+			AUTO_FREE char *text = help_of(option_group_name(group));
+			const char *line = strstr(text, want);
+
+			CHECK((line != NULL) == (group == row->group), "%s in %s", want, option_group_name(group));
+			CHECK(line == NULL || strstr(line, row->help) < strchrnul(line, '\n'), "%s", row->name);
+		}
+		CHECK(strstr(all, want) != NULL, "%s", want);
+		CHECK((strstr(plain, want) != NULL) == row->common, "%s", want);
 	}
 }
 
@@ -222,6 +280,7 @@ int main(void)
 	    cmocka_unit_test(test_accepted),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_empty_argv),
+	    cmocka_unit_test(test_help_topic),
 	    cmocka_unit_test(test_help),
 	};
 

@@ -29,6 +29,27 @@ static void test_set(void **state)
 	assert_int_equal(error_hint(&err, "x"), -EINVAL);
 }
 
+static void test_prefix(void **state)
+{
+	struct error err;
+	char longer[ERROR_DETAIL_MAX * 2];
+
+	(void)state;
+	error_set(&err, "usage", ENOENT, "--ram %d", 1);
+	error_hint(&err, "the cure");
+	assert_int_equal(error_prefix(&err, "%s:%d: ", "p", 3), -ENOENT);
+	assert_string_equal(err.detail, "p:3: --ram 1");
+	assert_string_equal(err.hint, "the cure");
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(error_prefix(&err, "%s", longer), -ENOENT);
+	assert_int_equal(strlen(err.detail), ERROR_DETAIL_MAX - 1);
+	error_set(&err, "usage", 0, "%s", longer);
+	assert_int_equal(error_prefix(&err, "p: "), -EINVAL);
+	assert_int_equal(strlen(err.detail), ERROR_DETAIL_MAX - 1);
+	assert_int_equal(strncmp(err.detail, "p: aaa", 6), 0);
+}
+
 static void test_truncates(void **state)
 {
 	struct error err;
@@ -168,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_set),
+	    cmocka_unit_test(test_prefix),
 	    cmocka_unit_test(test_truncates),
 	    cmocka_unit_test(test_sanitize),
 	    cmocka_unit_test(test_log),

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/cli.h"
 #include "policy/option.h"
+#include "policy/profile.h"
 
 static bool is_number(const struct option_row *row)
 {
@@ -37,7 +37,7 @@ static const char *write_number(const struct option_row *row, uint64_t value, ch
 /* A value that is not the default: the largest number, the last word, some text. */
 static const char *other_value(const struct option_row *row, char *buf, size_t size)
 {
-	const char *word = "x";
+	const char *word = row->kind == OPTION_KIND_FLAG ? NULL : "x";
 
 	if (is_number(row))
 		return write_number(row, row->max, buf, size);
@@ -77,7 +77,7 @@ static void test_shape(void **state)
 		CHECK((row->metavar == NULL) == (row->kind == OPTION_KIND_FLAG), "%s", row->name);
 		CHECK(has_its_words(row), "%s: %s", row->name, row->metavar);
 		CHECK(row->help != NULL && row->help[0] != '\0', "%s", row->name);
-		CHECK(row->group < OPTION_GROUP_MAX && option_group_title(row->group) != NULL, "%s", row->name);
+		CHECK(row->group < OPTION_GROUP_MAX && option_group_name(row->group) != NULL, "%s", row->name);
 		CHECK(!is_number(row) || (row->min < row->max && row->max < LIMIT_NONE), "%s", row->name);
 		CHECK(row->open ? is_number(row) : !is_number(row) || row->preset != NULL,
 		      "%s has no value by default", row->name);
@@ -117,6 +117,7 @@ static void test_defaults(void **state)
 	    {OPTION_ENV, NULL, 0},
 	    {OPTION_NO_STDIN, "no", 0},
 	    {OPTION_FILTER, "default", 0},
+	    {OPTION_PROFILE, NULL, 0},
 	    {OPTION_RESULT, NULL, 0},
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_QUIET, "no", 0},
@@ -245,7 +246,7 @@ static void test_malformed(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
-			if (is_number(&option_table[i]))
+			if (is_number(&option_table[i]) || option_table[i].kind == OPTION_KIND_FLAG)
 				check_refused(&option_table[i], i, texts[k], "accepted: ");
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(texts) && option_table[i].choices != NULL; k++)
@@ -285,31 +286,8 @@ static void print_policy(const struct policy *policy, char **ret)
 	FILE *out = open_memstream(ret, &size);
 
 	assert_non_null(out);
-	cli_print_policy(policy, out);
+	profile_print(policy, out);
 	assert_int_equal(fclose(out), 0);
-}
-
-/* Applies every line of a printed policy to another one. */
-static void reparse(char *text, struct policy *policy)
-{
-	char *save = NULL;
-
-	for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		char *equals = strstr(line, " = ");
-		char *comment = strstr(line, "# ");
-		enum option_id id;
-		struct error err;
-
-		CHECK(equals != NULL && comment != NULL && comment[-1] == ' ', "%s", line);
-		for (comment--; *comment == ' '; comment--)
-			*comment = '\0';
-		id = option_find(line, (size_t)(equals - line));
-		CHECK(id < OPTION_MAX, "%s", line);
-		equals += 3;
-		if (option_table[id].kind == OPTION_KIND_FLAG && strcmp(equals, "no") == 0)
-			continue;
-		CHECK(option_apply(policy, id, equals, ORIGIN_COMMAND_LINE, &err) == 0, "%s: %s", line, err.detail);
-	}
 }
 
 static void check_round_trip(const struct policy *policy, const char *what)
@@ -321,14 +299,14 @@ static void check_round_trip(const struct policy *policy, const char *what)
 
 	print_policy(policy, &first);
 	assert_int_equal(policy_init(&again, &err), 0);
-	reparse(first, &again);
+	CHECK(profile_parse(&again, "p", first, strlen(first), &err) == 0, "%s: %s\n%s", what, err.detail, first);
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
 		char one[32];
 		char two[32];
 
 		CHECK(unit_same(option_format(policy, i, one, sizeof(one)), option_format(&again, i, two, sizeof(two))),
 		      "%s: %s", what, option_table[i].name);
-		if (option_table[i].kind != OPTION_KIND_LIST)
+		if (option_table[i].kind != OPTION_KIND_LIST || option_table[i].line_only)
 			continue;
 		CHECK(option_list(policy, i)->count == option_list(&again, i)->count, "%s: %s", what,
 		      option_table[i].name);
@@ -337,9 +315,9 @@ static void check_round_trip(const struct policy *policy, const char *what)
 			      what, option_table[i].name);
 	}
 	memcpy(again.origin, policy->origin, sizeof(again.origin));
-	free(first);
-	first = NULL;
-	print_policy(policy, &first);
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		for (size_t k = 0; again.item_origin[i] != NULL && k < option_list(&again, i)->count; k++)
+			again.item_origin[i][k] = policy->item_origin[i][k];
 	print_policy(&again, &second);
 	CHECK(strcmp(first, second) == 0, "%s:\n%s\n%s", what, first, second);
 	policy_fini(&again);
@@ -349,12 +327,16 @@ static void test_print_and_reparse(void **state)
 {
 	static const uint64_t numbers[] = {0, 1, 7, 10, 999, 1000, 1001, 1023, 1536, 4096, 60000, 90000, 65537,
 					   86400000, 5ULL << 20, (5ULL << 20) + 1, 3ULL << 30, 3ULL << 40};
-	static const char *const texts[] = {"x", "/a b/c", "A=b = c", "with:colon", "yes", "no"};
+	static const char *const texts[] = {"x", "/a b/c", "A=b = c", "with:colon", "a#b", "a #b", "#", " ", " x", "x ", "\t",
+					    "a\nram = 2G", "\"", "\\", "\\n", "'", "a\"b\\c", "\x01\x7f", "\xff\xfe",
+					    "\xc2\x85", "t\xc3\xa4sk", "\r", "$HOME", "~", "capsule-run-profile 2"};
+	static const char *const flags[] = {NULL, "yes", "no"};
 
 	(void)state;
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
 		const struct option_row *row = &option_table[i];
-		size_t count = is_number(row) ? ARRAY_SIZE(numbers) : ARRAY_SIZE(texts);
+		bool is_flag = row->kind == OPTION_KIND_FLAG;
+		size_t count = is_number(row) ? ARRAY_SIZE(numbers) : is_flag ? ARRAY_SIZE(flags) : ARRAY_SIZE(texts);
 
 		if (row->kind == OPTION_KIND_CHOICE)
 			continue;
@@ -368,6 +350,7 @@ static void test_print_and_reparse(void **state)
 			assert_int_equal(policy_init(&policy, &err), 0);
 			assert_int_equal(option_apply(&policy, i,
 						      is_number(row) ? write_number(row, numbers[k], buf, sizeof(buf))
+						      : is_flag	     ? flags[k]
 								     : texts[k],
 						      ORIGIN_COMMAND_LINE, &err), 0);
 			if (row->kind == OPTION_KIND_LIST)

@@ -1,0 +1,34 @@
+capsule-run-profile 1
+# The values that hold without any profile: a program's worth of everything, bounded.
+
+# Numbers, pandas and a test suite fit; what leaks ends soon. Swap is off, so this is all there is.
+ram = 1G
+# Thread pools of NumPy and compilers on a large machine; a fork bomb ends at once.
+pids = 256
+# Open: a task that computes is what one wants; the wall clock ends what hangs.
+cpu = unlimited
+cpu-time = unlimited
+# Long enough for a real job, short enough that a forgotten one is not there tomorrow.
+timeout = 10m
+# After SIGTERM: time to write a last line.
+grace = 1s
+# The soft limit that most programs are used to.
+nofile = 1024
+fsize = 1G
+# For each stream. More is a loop that prints.
+output = 16M
+# What the task may leave behind on the host's disk.
+disk = 1G
+inodes = 20000
+
+# One directory for all tasks; fresh = yes keeps nothing.
+dir = /tmp/agent_sandbox
+fresh = no
+# All of /usr, so that a task can use the programs that are installed.
+runtime = system
+# Everything that programs need, and nothing that leads out.
+filter = default
+# Standard input is relayed as far as the task reads it.
+no-stdin = no
+quiet = no
+verbose = no
