@@ -1,4 +1,4 @@
-/* parse -> finalize -> supervise -> report; nothing else. */
+/* parse -> finalize -> supervise or examine -> report; nothing else. */
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "policy/cli.h"
 #include "run/supervisor.h"
+#include "tool/doctor.h"
 
 static int report(const struct error *err, int status)
 {
@@ -40,6 +41,8 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 		return fflush(stdout) == 0 ? 0 : 125;
 	}
 	log_set_level(policy->quiet ? LOG_QUIET : policy->verbose ? LOG_VERBOSE : LOG_NORMAL);
+	if (action == CLI_DOCTOR)
+		return doctor(policy, argv, stdout, ret_raise);
 	return supervise(policy, argv, stdio_closed, ret_raise);
 }
 

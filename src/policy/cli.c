@@ -13,6 +13,7 @@ static const struct {
 	const char *help;
 } action_table[] = {
     {"print-policy", 0, CLI_PRINT_POLICY, "print what would be in force, and why"},
+    {"doctor", 0, CLI_DOCTOR, "try here what tasks need; say what lacks and how to get it"},
     {"help", 'h', CLI_HELP, "this text"},
     {"version", 'V', CLI_VERSION, "the version"},
 };
@@ -111,7 +112,7 @@ static int parse_long(struct policy *draft, struct cursor *at, enum cli_action *
 				return usage_error(err);
 			}
 			*action = action_table[i].action;
-			*ret_done = *action != CLI_PRINT_POLICY;
+			*ret_done = *action == CLI_HELP || *action == CLI_VERSION;
 			return 0;
 		}
 	}
@@ -201,9 +202,19 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], enum cli_actio
 		if (r < 0)
 			return usage_error(err);
 	}
+	if (action == CLI_RUN && draft->json) {
+		error_set(err, "usage", 0, "--json: goes with --doctor only");
+		error_hint(err, "capsule-run --doctor --json; the verdict of a run is JSON in --result FILE");
+		return usage_error(err);
+	}
 	if (action == CLI_RUN && draft->command.kind == COMMAND_NONE) {
 		error_set(err, "usage", 0, "no task given");
 		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help lists the options");
+		return usage_error(err);
+	}
+	if (action == CLI_DOCTOR && draft->command.kind != COMMAND_NONE) {
+		error_set(err, "usage", 0, "--doctor: runs no task");
+		error_hint(err, "capsule-run --doctor [OPTION]...; without it the task runs");
 		return usage_error(err);
 	}
 	*ret_action = action;

@@ -6,7 +6,7 @@
 
 #include "policy/policy.h"
 
-enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY };
+enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY, CLI_DOCTOR };
 
 /*
  * Fills the draft from argv. Option parsing stops at the task: what follows is the task's. Options are

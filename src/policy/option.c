@@ -80,6 +80,8 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_REQUIRE] = {"require", 0, .group = OPTION_GROUP_RUN,
 			LIST(require, "LAYER[,LAYER]"),
 			.help = "do not start without these layers (cgroup, ...)"},
+    [OPTION_JSON] = {"json", 0, .group = OPTION_GROUP_RUN, FLAG(json),
+		     .help = "with --doctor: print JSON"},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet),
 		      .help = "errors only"},
     [OPTION_VERBOSE] = {"verbose", 'v', .group = OPTION_GROUP_RUN, FLAG(verbose),

@@ -1,0 +1,28 @@
+/* The parts of --doctor: each tries its layers and adds what it found. None changes anything outside. */
+#ifndef CAPSULE_TOOL_CHECK_H
+#define CAPSULE_TOOL_CHECK_H
+
+#include <stdbool.h>
+
+#include "policy/policy.h"
+#include "stage/idmap.h"
+#include "tool/report.h"
+
+/* Kernel, security modules, container, what governs the caller already. */
+void check_host(struct report *report);
+
+/* Each namespace by itself, then every stage of a run in a view that nobody sees. ids NULL: none could be chosen. */
+void check_layers(struct report *report, const struct policy *policy, const struct idmap *ids);
+
+/* The rungs. group_used: the run that was tried has its limits held by a cgroup. own_group: the caller's cgroup v2
+ * before that run, or "". */
+void check_limits(struct report *report, const struct policy *policy, const struct idmap *ids, bool group_used,
+		  const char *own_group);
+
+/* The interpreter, by reading. */
+void check_python(struct report *report, const struct policy *policy);
+
+/* The sandbox directory, which is neither made nor changed. False when a run with this policy can't have it. */
+bool check_workdir(struct report *report, const struct policy *policy, const struct idmap *ids);
+
+#endif
