@@ -202,6 +202,11 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], enum cli_actio
 		if (r < 0)
 			return usage_error(err);
 	}
+	if (action == CLI_DOCTOR && draft->result != NULL) {
+		error_set(err, "usage", 0, "--result: not with --doctor, which writes no verdict");
+		error_hint(err, "capsule-run --doctor --json >FILE");
+		return usage_error(err);
+	}
 	if (action == CLI_RUN && draft->json) {
 		error_set(err, "usage", 0, "--json: goes with --doctor only");
 		error_hint(err, "capsule-run --doctor --json; the verdict of a run is JSON in --result FILE");

@@ -139,6 +139,7 @@ static const struct {
     {"clone", EUSERS, "", always, "user namespaces are nested too deeply here: at most 32"},
     {"clone", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
     {"init", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
+    {"doctor", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
     {"clone", ENOSYS, "", in_kubernetes, "a seccomp filter refuses clone3; the container needs " KUBERNETES_ALL},
     {"clone", ENOSYS, "", host_is_filtered,
      "a seccomp filter refuses clone3, as a container's does; docker run " DOCKER_ALL},
@@ -159,8 +160,9 @@ static const struct {
     {"idmap", EPERM, "write", lacks_setuid,
      "root without the capabilities SETUID and SETGID can't map another id: add them (docker run --cap-add SETUID "
      "--cap-add SETGID), or run as an ordinary user (docker run --user 1000:1000)"},
+    {"idmap", EROFS, "", always, "/proc is read-only here; as root: mount -o remount,rw /proc"},
     {"idmap", EACCES, "", always,
-     "the id maps can't be written: is /proc mounted with hidepid, or read-only? mount it plainly"},
+     "the kernel keeps the maps of a program that can't be read from its caller: chmod a+r on capsule-run itself"},
 
     /* The view. AppArmor lets the namespace be made, but gives no capability in it. */
     {"rootfs", 0, "make private", apparmor_restricts_github,
@@ -218,6 +220,8 @@ static const struct {
      "the filter that governs capsule-run refuses another one; in a container: docker run " DOCKER_FILTER},
 
     /* What is shown. */
+    {"files", EPERM, "open_tree", host_is_filtered,
+     "a seccomp filter refuses open_tree, as a container's does; docker run " DOCKER_ALL},
     {"files", EPERM, "open_tree", lacks_sys_admin,
      "root without the capability SYS_ADMIN can't hand directories in; run capsule-run as an ordinary user (docker "
      "run --user 1000:1000), or with docker run --cap-add SYS_ADMIN"},
@@ -238,13 +242,13 @@ static const struct {
      "Delegate=yes capsule-run ..."},
     {"cgroup", 0, "", in_kubernetes,
      "the pod's own limits hold besides: resources.limits; memory of one task is watched, not bounded by the kernel"},
-    {"cgroup", 0, "", in_container,
-     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
-     "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
     {"cgroup", 0, "", has_user_bus,
      "systemd-run --user --scope -p Delegate=yes capsule-run ...; where your manager lacks the controllers, as root: "
      "systemctl edit user@.service with [Service] Delegate=cpu memory pids; without a login: loginctl "
      "enable-linger USER"},
+    {"cgroup", 0, "", in_container,
+     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
+     "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
     {"cgroup", 0, "", has_cgroup2,
      "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes capsule-run ... (without a login, as "
      "root: loginctl enable-linger USER), a service with Delegate=yes, or as root"},
@@ -263,8 +267,6 @@ static const struct {
     {"exec", EACCES, "", always,
      "the task runs as a user of its own: the file, and the directories above it, must be open to others, and its "
      "file system not mounted noexec"},
-    {"exec", ENOEXEC, "", always, "that is no program for this machine: a script needs a first line #!/PATH"},
-    {"exec", E2BIG, "", always, "arguments and environment are too long: pass data by a file or standard input"},
 
     /* Whatever was tried. */
     {"", EMFILE, "", always, "too few descriptors: raise ulimit -n (at least 64)"},

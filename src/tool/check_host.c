@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -101,6 +102,25 @@ static void check_switches(struct report *report)
 	report_add(report, GROUP_KERNEL, "switches", FINDING_INFO, "%s", len == 0 ? "none to be seen" : list);
 }
 
+/* What lies over parts of /proc: the kernel then refuses a new one to who could uncover it that way. */
+static void check_covers(struct report *report)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *entry;
+	char list[256] = "";
+	size_t len = 0;
+
+	while (mounts != NULL && (entry = getmntent(mounts)) != NULL)
+		if (strncmp(entry->mnt_dir, "/proc/", 6) == 0 && len < sizeof(list))
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len == 0 ? "" : ", ",
+						entry->mnt_dir);
+	if (mounts != NULL)
+		endmntent(mounts);
+	if (len > 0)
+		report_add(report, GROUP_KERNEL, "proc", FINDING_INFO, "partly covered: %s%s", list,
+			   len >= sizeof(list) ? "..." : "");
+}
+
 static void check_caller(struct report *report)
 {
 	char map[64];
@@ -123,5 +143,6 @@ void check_host(struct report *report)
 	check_place(report);
 	check_modules(report);
 	check_switches(report);
+	check_covers(report);
 	check_caller(report);
 }

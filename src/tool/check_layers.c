@@ -10,12 +10,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "run/tree.h"
 #include "stage/stage.h"
 #include "tool/check.h"
 #include "tool/probe.h"
@@ -127,7 +124,7 @@ static int run_steps(void *data, struct error *err)
 	return 0;
 }
 
-static void report_steps(struct report *report, const struct step_result *results, const struct error *err)
+static void report_steps(struct report *report, const struct step_result *results, bool is_sandbox)
 {
 	for (unsigned int i = 0; i < STEP_MAX; i++) {
 		if (results[i].tried != 0 && results[i].r == 0)
@@ -135,8 +132,8 @@ static void report_steps(struct report *report, const struct step_result *result
 		else if (results[i].tried != 0)
 			report_error(report, steps[i].group, steps[i].name, FINDING_MISSING, &results[i].err);
 		else
-			report_add(report, steps[i].group, steps[i].name, FINDING_INFO, "not tried: %s",
-				   err != NULL ? "there are no namespaces for it" : "what it stands on is missing");
+			report_add(report, steps[i].group, steps[i].name, FINDING_UNTRIED, "%s",
+				   is_sandbox ? "what it stands on is missing" : "there are no namespaces for it");
 	}
 }
 
@@ -170,37 +167,7 @@ static void check_extras(struct report *report)
 			   strerror(errno));
 }
 
-/* As for a --dir of another user's, on the file system of the sandbox directory. */
-static int map_owner(void *data, struct error *err)
-{
-	const struct idmap *ids = data;
-	AUTO_CLOSE int tree_fd = open_tree(AT_FDCWD, "/tmp", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	/* Whoever the owner is: what counts is whether the file system takes a map. */
-	struct stat st = {.st_uid = 1000, .st_gid = 1000};
-
-	return tree_fd < 0 ? error_set(err, "files", errno, "open_tree /tmp")
-			   : tree_map_owner(tree_fd, "/tmp", &st, ids, err);
-}
-
-static void check_map_owner(struct report *report, const struct idmap *ids)
-{
-	struct idmap copy = *ids;
-	struct error err;
-	int r;
-
-	if (!ids->privileged)
-		return;
-	r = probe_run(0, NULL, map_owner, &copy, &err);
-	if (r == 0)
-		report_add(report, GROUP_FILES, "id-mapped", FINDING_OK, "/tmp takes a map: another user's --dir works");
-	else if (strncmp(err.detail, "open_tree", 9) == 0)
-		/* Without it root's runs can show nothing. */
-		report_error(report, GROUP_FILES, "id-mapped", FINDING_MISSING, &err);
-	else
-		report_error(report, GROUP_FILES, "id-mapped", FINDING_INFO, &err);
-}
-
-void check_layers(struct report *report, const struct policy *policy, const struct idmap *ids)
+bool check_layers(struct report *report, const struct policy *policy, const struct idmap *ids)
 {
 	const size_t size = STEP_MAX * sizeof(struct step_result);
 	struct layers layers = {.policy = policy, .results = probe_alloc(size)};
@@ -209,8 +176,8 @@ void check_layers(struct report *report, const struct policy *policy, const stru
 	int r = 0;
 
 	if (layers.results == NULL) {
-		report->oom = 1;
-		return;
+		report->oom = true;
+		return false;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces) && ids != NULL; i++) {
 		if (probe_run(CLONE_NEWUSER | namespaces[i].flag, ids, NULL, NULL, &err) < 0) {
@@ -229,9 +196,8 @@ void check_layers(struct report *report, const struct policy *policy, const stru
 	if (probe_run(layers.is_sandbox ? CLONE_NEWUSER | flags : 0, ids, run_steps, &layers, &err) < 0)
 		report_error(report, GROUP_NAMESPACES, "sandbox", FINDING_MISSING, &err);
 	else
-		report_steps(report, layers.results, layers.is_sandbox ? NULL : &err);
+		report_steps(report, layers.results, layers.is_sandbox);
 	check_extras(report);
-	if (ids != NULL)
-		check_map_owner(report, ids);
 	probe_free(layers.results, size);
+	return layers.is_sandbox;
 }

@@ -111,7 +111,7 @@ static void check_cgroup(struct report *report, const struct policy *policy, boo
 	int r = 0;
 
 	if (try == NULL) {
-		report->oom = 1;
+		report->oom = true;
 		return;
 	}
 	try->limits = policy->limits;
@@ -189,11 +189,13 @@ void check_limits(struct report *report, const struct policy *policy, const stru
 {
 	struct error err;
 
-	check_cgroup(report, policy, ids != NULL && ids->privileged, group_used, own_group);
+	check_cgroup(report, policy, getuid() == 0 && (ids == NULL || ids->privileged), group_used, own_group);
 	check_systemd(report);
 	if (ids != NULL && probe_run(CLONE_NEWUSER, ids, meet_nproc, NULL, &err) == 0)
 		report_add(report, GROUP_LIMITS, "nproc", FINDING_OK, "bounds the processes of one sandbox exactly");
 	else if (ids != NULL)
 		report_error(report, GROUP_LIMITS, "nproc", FINDING_MISSING, &err);
+	else
+		report_add(report, GROUP_LIMITS, "nproc", FINDING_UNTRIED, "there are no namespaces for it");
 	check_watchdog(report);
 }

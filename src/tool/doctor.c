@@ -104,8 +104,8 @@ static void read_verdict(int fd, struct trial *trial)
 		error_hint(&trial->err, "%s", hint);
 }
 
-/* The policy's run of a small task: with an empty directory in memory, since nothing may be left on disk. */
-static void try_run(const struct policy *policy, char *argv[], struct trial *trial, int *ret_raise)
+/* The policy's run of a small task. Where its directory would have to be made: with an empty one in memory. */
+static void try_run(const struct policy *policy, bool fresh, char *argv[], struct trial *trial, int *ret_raise)
 {
 	struct policy own = *policy; /* shares what it points to; never finished */
 	struct sigaction actions[NSIG];
@@ -117,7 +117,7 @@ static void try_run(const struct policy *policy, char *argv[], struct trial *tri
 	int r = -1;
 
 	error_set(&trial->err, "doctor", 0, "no verdict was written");
-	own.files.fresh = true;
+	own.files.fresh = fresh;
 	own.command = (struct policy_command){.kind = COMMAND_CODE,
 					      .target = version_code,
 					      .python = policy->command.python,
@@ -281,7 +281,7 @@ static int print_json(const struct report *report, const struct policy *policy, 
 	return r < 0 || fputc('\n', out) == EOF ? -EIO : 0;
 }
 
-static void print_text(const struct report *report, FILE *out)
+static void print_text(const struct report *report, bool brief, FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
@@ -292,43 +292,50 @@ static void print_text(const struct report *report, FILE *out)
 
 	if (!is_terminal || ioctl(fileno(out), TIOCGWINSZ, &size) < 0 || size.ws_col < 60)
 		size.ws_col = 100;
-	report_print(report, out, size.ws_col, colour ? 1 : 0);
+	report_print(report, out, size.ws_col, colour, brief);
+}
+
+static void report_ids(struct report *report, const struct idmap *ids)
+{
+	report_add(report, GROUP_NAMESPACES, "ids", FINDING_OK, "tasks are uid %u, gid %u outside%s", ids->host_uid,
+		   ids->host_gid,
+		   ids->privileged || getgroups(0, NULL) <= 0 ? "" : "; your supplementary groups stay with them");
 }
 
 int doctor(const struct policy *policy, char *argv[], FILE *out, int *ret_raise)
 {
-	struct report report = {NULL, 0, 0};
+	struct report report = {NULL, 0, false};
 	struct trial trial = {.verdict = NULL};
+	enum workdir workdir = WORKDIR_READY;
 	enum doctor_status status;
 	struct idmap ids;
 	struct error err;
-	bool has_ids;
-	bool has_workdir;
+	bool has_ids = idmap_choose(&ids, &err) == 0;
+	bool has_namespaces;
 	int r = 0;
 
-	try_run(policy, argv, &trial, ret_raise);
+	if (has_ids) {
+		report_ids(&report, &ids);
+		workdir = check_workdir(&report, policy, &ids);
+	} else {
+		report_error(&report, GROUP_NAMESPACES, "ids", FINDING_MISSING, &err);
+	}
+	try_run(policy, policy->files.fresh || workdir != WORKDIR_READY, argv, &trial, ret_raise);
 	if (*ret_raise != 0) {
 		json_decref(trial.verdict);
+		report_fini(&report);
 		return DOCTOR_FAILS;
 	}
 	check_host(&report);
-	has_ids = idmap_choose(&ids, &err) == 0;
-	if (!has_ids)
-		report_error(&report, GROUP_NAMESPACES, "ids", FINDING_MISSING, &err);
-	else
-		report_add(&report, GROUP_NAMESPACES, "ids", FINDING_OK, "tasks are uid %u, gid %u of this host%s",
-			   ids.host_uid, ids.host_gid,
-			   ids.privileged ? "" : "; your supplementary groups stay with them");
-	check_layers(&report, policy, has_ids ? &ids : NULL);
+	has_namespaces = check_layers(&report, policy, has_ids ? &ids : NULL);
 	report_rungs(&report, policy, &trial);
-	check_limits(&report, policy, has_ids ? &ids : NULL, trial.group_used, trial.own_group);
+	check_limits(&report, policy, has_namespaces ? &ids : NULL, trial.group_used, trial.own_group);
 	check_python(&report, policy);
-	has_workdir = !has_ids || check_workdir(&report, policy, &ids);
-	status = report_verdict(&report, policy, &trial, has_workdir);
+	status = report_verdict(&report, policy, &trial, workdir != WORKDIR_REFUSED);
 	if (policy->json)
 		r = print_json(&report, policy, &trial, status, out);
 	else
-		print_text(&report, out);
+		print_text(&report, policy->quiet, out);
 	if (report.oom || r < 0 || fflush(out) != 0) {
 		error_set(&err, "doctor", report.oom ? ENOMEM : EIO, "print the findings");
 		log_error(&err);

@@ -28,6 +28,7 @@ static const struct {
 } states[] = {
     [FINDING_OK] = {"ok", "\033[32m"},
     [FINDING_INFO] = {"info", "\033[2m"},
+    [FINDING_UNTRIED] = {"untried", "\033[2m"},
     [FINDING_WEAK] = {"weak", "\033[33m"},
     [FINDING_MISSING] = {"missing", "\033[31m"},
 };
@@ -42,7 +43,7 @@ static void add(struct report *report, enum finding_group group, const char *nam
 	if (grown != NULL)
 		report->items = grown;
 	if (grown == NULL || text == NULL) {
-		report->oom = 1;
+		report->oom = true;
 		free(text);
 		return;
 	}
@@ -53,7 +54,7 @@ static void add(struct report *report, enum finding_group group, const char *nam
 		return;
 	finding->cure = strdup(cure);
 	if (finding->cure == NULL)
-		report->oom = 1;
+		report->oom = true;
 	else
 		error_sanitize(finding->cure);
 }
@@ -116,15 +117,25 @@ static void print_wrapped(FILE *out, const char *text, int column, int columns)
 	fputc('\n', out);
 }
 
-void report_print(const struct report *report, FILE *out, int columns, int colour)
+static bool is_shown(const struct finding *finding, bool brief)
+{
+	return !brief || finding->group == GROUP_VERDICT || finding->state == FINDING_WEAK ||
+	       finding->state == FINDING_MISSING;
+}
+
+void report_print(const struct report *report, FILE *out, int columns, bool colour, bool brief)
 {
 	for (unsigned int group = 0; group < GROUP_MAX; group++) {
-		fprintf(out, "%s\n", group_titles[group]);
+		bool has_title = false;
+
 		for (size_t i = 0; i < report->count; i++) {
 			const struct finding *finding = &report->items[i];
 
-			if (finding->group != group)
+			if (finding->group != group || !is_shown(finding, brief))
 				continue;
+			if (!has_title)
+				fprintf(out, "%s\n", group_titles[group]);
+			has_title = true;
 			fprintf(out, "  %s%-8s%s%-*s ", colour ? states[finding->state].colour : "",
 				states[finding->state].name, colour ? "\033[0m" : "", NAME_WIDTH, finding->name);
 			print_wrapped(out, finding->text, TEXT_COLUMN, columns);
@@ -161,5 +172,5 @@ void report_fini(struct report *report)
 		free(report->items[i].cure);
 	}
 	free(report->items);
-	*report = (struct report){NULL, 0, 0};
+	*report = (struct report){NULL, 0, false};
 }

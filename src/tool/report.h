@@ -6,6 +6,7 @@
 #define CAPSULE_TOOL_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -25,6 +26,7 @@ enum finding_group {
 enum finding_state {
 	FINDING_OK,
 	FINDING_INFO,	 /* a fact, good or bad for nothing by itself */
+	FINDING_UNTRIED, /* what it stands on is missing */
 	FINDING_WEAK,	 /* works, but less than elsewhere */
 	FINDING_MISSING, /* tasks need it and it is not there */
 	FINDING_STATE_MAX,
@@ -41,7 +43,7 @@ struct finding {
 struct report {
 	struct finding *items;
 	size_t count;
-	int oom; /* something could not be kept */
+	bool oom; /* something could not be kept */
 };
 
 /* Adds a finding without a cure. */
@@ -55,8 +57,8 @@ void report_error(struct report *report, enum finding_group group, const char *n
 /* How many findings have that state. */
 size_t report_count(const struct report *report, enum finding_state state);
 
-/* Prints for a person: columns wide enough for a line, colour or not. */
-void report_print(const struct report *report, FILE *out, int columns, int colour);
+/* Prints for a person, in that many columns, in colour or not. brief: only what is wrong, and the verdict. */
+void report_print(const struct report *report, FILE *out, int columns, bool colour, bool brief);
 
 /* The findings as a JSON array, or NULL when out of memory. */
 json_t *report_json(const struct report *report);
