@@ -13,7 +13,7 @@ static const struct {
 	const char *help;
 } action_table[] = {
     {"print-policy", 0, CLI_PRINT_POLICY, "print what would be in force, and why"},
-    {"doctor", 0, CLI_DOCTOR, "try here what tasks need; say what lacks and how to get it"},
+    {"doctor", 0, CLI_DOCTOR, "try what tasks need here, and say what is missing"},
     {"help", 'h', CLI_HELP, "this text"},
     {"version", 'V', CLI_VERSION, "the version"},
 };

@@ -97,12 +97,14 @@ class Filters(Causes):
         rows = (("keyctl", "keyring", "keyctl"), ("sethostname", "uts", "seccomp"), ("mount", "rootfs", "seccomp"),
                 ("pivot_root", "rootfs", "seccomp"), ("fsopen", "rootfs", "seccomp"), ("unshare", "net", "seccomp"),
                 ("open_tree", "rootfs", "seccomp"), ("mount_setattr", "rootfs", "seccomp"),
+                ("umount2", "rootfs", "seccomp"), ("move_mount", "rootfs", "seccomp"),
+                ("fsconfig", "rootfs", "seccomp"), ("fsmount", "rootfs", "seccomp"), ("setns", "net", "seccomp"),
                 ("seccomp", "filter", "another one"))
         for name, stage, word in rows:
             with self.subTest(call=name):
                 # Root's directories are opened beforehand; an ordinary user's by the stage.
                 opts = ("--fresh", "--python", harness.system_python())
-                self.breaks(brokenhost.refusing(name), stage, word, opts=opts)
+                self.breaks(brokenhost.refusing(name), stage, word, opts=opts, explained=name != "setns")
 
     @harness.only_root
     def test_roots_directories(self):
