@@ -96,6 +96,7 @@ static void read_verdict(int fd, struct trial *trial)
 		return;
 	(void)json_unpack(trial->verdict, "{s:b}", "started", &started);
 	trial->started = started != 0;
+	memset(&trial->err, 0, sizeof(trial->err));
 	if (json_unpack(trial->verdict, "{s:{s:s, s:s, s?i, s?s}}", "error", "stage", &stage, "what", &what, "errno",
 			&errnum, "hint", &hint) < 0)
 		return;
@@ -223,15 +224,15 @@ static enum doctor_status report_verdict(struct report *report, const struct pol
 	int task_status = -1;
 
 	if (!trial->started) {
-		report_error(report, GROUP_VERDICT, trial->err.stage[0] != '\0' ? "start" : "doctor", FINDING_MISSING,
-			     &trial->err);
+		report_error(report, GROUP_VERDICT, "start", FINDING_MISSING, &trial->err);
 		report_add(report, GROUP_VERDICT, "tasks", FINDING_MISSING, "do not start");
 		return DOCTOR_FAILS;
 	}
 	(void)json_unpack(trial->verdict, "{s:i}", "status", &task_status);
 	if (task_status != 0) {
 		report_add(report, GROUP_VERDICT, "tasks", FINDING_MISSING,
-			   "start, but a task that only prints its Python's version ended with status %d", task_status);
+			   "start, but one that only prints its Python's version ended with status %d%s%s", task_status,
+			   trial->err.detail[0] != '\0' ? ": " : "", trial->err.detail);
 		return DOCTOR_FAILS;
 	}
 	report_add(report, GROUP_VERDICT, "start", FINDING_OK, "%.1f ms, a whole run of Python %s",
