@@ -111,7 +111,9 @@ static void check_covers(struct report *report)
 	size_t len = 0;
 
 	while (mounts != NULL && (entry = getmntent(mounts)) != NULL)
-		if (strncmp(entry->mnt_dir, "/proc/", 6) == 0 && len < sizeof(list))
+		/* An empty directory made for a mount may be covered: binfmt_misc's. */
+		if (strncmp(entry->mnt_dir, "/proc/", 6) == 0 && strstr(entry->mnt_dir, "/binfmt_misc") == NULL &&
+		    len < sizeof(list))
 			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len == 0 ? "" : ", ",
 						entry->mnt_dir);
 	if (mounts != NULL)
