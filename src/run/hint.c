@@ -127,7 +127,8 @@ static const struct {
      "this container forbids user namespaces; on its host: lxc config set NAME security.nesting=true, in Proxmox "
      "features: nesting=1"},
     {"clone", EPERM, "", in_container,
-     "this container forbids user namespaces; start it with a seccomp profile that allows them: docker run " DOCKER_ALL},
+     "this container forbids user namespaces; start it with a seccomp profile that allows them: docker "
+     "run " DOCKER_ALL},
     {"clone", EPERM, "", always,
      "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
      "docker: docker run " DOCKER_ALL},

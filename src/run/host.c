@@ -12,12 +12,9 @@
 #include "base/fd.h"
 
 static const char *const container_names[] = {
-    [HOST_CONTAINER_NONE] = "none",
-    [HOST_CONTAINER_DOCKER] = "docker",
-    [HOST_CONTAINER_PODMAN] = "podman",
-    [HOST_CONTAINER_KUBERNETES] = "kubernetes",
-    [HOST_CONTAINER_LXC] = "lxc",
-    [HOST_CONTAINER_OTHER] = "other",
+    [HOST_CONTAINER_NONE] = "none",	[HOST_CONTAINER_DOCKER] = "docker",
+    [HOST_CONTAINER_PODMAN] = "podman", [HOST_CONTAINER_KUBERNETES] = "kubernetes",
+    [HOST_CONTAINER_LXC] = "lxc",	[HOST_CONTAINER_OTHER] = "other",
 };
 
 /* Words in /proc/1/cgroup (cgroup v1, or a shared cgroup namespace) and in systemd's own note. */
@@ -62,7 +59,8 @@ enum host_container host_container(void)
 	if (access("/run/.containerenv", F_OK) == 0)
 		return HOST_CONTAINER_PODMAN;
 	found = find_word("/run/systemd/container", HOST_CONTAINER_OTHER);
-	return found != HOST_CONTAINER_NONE ? found : find_word("/proc/1/cgroup", HOST_CONTAINER_NONE);
+	return found != HOST_CONTAINER_NONE ? found
+					    : find_word("/proc/1/cgroup", HOST_CONTAINER_NONE);
 }
 
 bool host_sysctl_is(const char *path, uint64_t value)
@@ -117,8 +115,9 @@ bool host_user_bus(char *buf, int size)
 {
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	struct stat st;
-	int n = dir != NULL && *dir == '/' ? snprintf(buf, (size_t)size, "%s/bus", dir)
-					   : snprintf(buf, (size_t)size, "/run/user/%u/bus", getuid());
+	int n = dir != NULL && *dir == '/'
+		    ? snprintf(buf, (size_t)size, "%s/bus", dir)
+		    : snprintf(buf, (size_t)size, "/run/user/%u/bus", getuid());
 
 	return n > 0 && n < size && stat(buf, &st) == 0 && S_ISSOCK(st.st_mode);
 }

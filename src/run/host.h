@@ -1,6 +1,6 @@
 /*
- * Facts about the host that explain why a start fails. They choose words, never what is done: whether a
- * thing works is decided by trying it.
+ * Facts about the host that explain why a start fails. They choose words, never what is done:
+ * whether a thing works is decided by trying it.
  */
 #ifndef CAPSULE_RUN_HOST_H
 #define CAPSULE_RUN_HOST_H
@@ -26,7 +26,8 @@ const char *host_container_name(enum host_container container);
 /* True when a sysctl file exists and holds this number. */
 bool host_sysctl_is(const char *path, uint64_t value);
 
-/* The root directory is no mount's root: it was put there by chroot(2). False where that can't be told. */
+/* The root directory is no mount's root: it was put there by chroot(2). False where that can't be
+ * told. */
 bool host_in_chroot(void);
 
 /* A seccomp filter governs this process. */

@@ -26,7 +26,8 @@ static void check_version(struct report *report)
 		return;
 	}
 	if (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR)) {
-		report_add(report, GROUP_KERNEL, "version", FINDING_OK, "Linux %s, %s", name.release, name.machine);
+		report_add(report, GROUP_KERNEL, "version", FINDING_OK, "Linux %s, %s",
+			   name.release, name.machine);
 		return;
 	}
 	error_set(&err, "kernel", 0, "Linux %s, %s", name.release, name.machine);
@@ -39,12 +40,14 @@ static void check_place(struct report *report)
 	enum host_container container = host_container();
 
 	if (container != HOST_CONTAINER_NONE)
-		report_add(report, GROUP_KERNEL, "container", FINDING_INFO, "%s, by the marks that it leaves",
-			   host_container_name(container));
+		report_add(report, GROUP_KERNEL, "container", FINDING_INFO,
+			   "%s, by the marks that it leaves", host_container_name(container));
 	if (host_in_chroot())
-		report_add(report, GROUP_KERNEL, "chroot", FINDING_INFO, "the root directory was put there by chroot");
+		report_add(report, GROUP_KERNEL, "chroot", FINDING_INFO,
+			   "the root directory was put there by chroot");
 	if (host_in_capsule())
-		report_add(report, GROUP_KERNEL, "nested", FINDING_INFO, "this is inside another capsule-run");
+		report_add(report, GROUP_KERNEL, "nested", FINDING_INFO,
+			   "this is inside another capsule-run");
 	if (host_on_github())
 		report_add(report, GROUP_KERNEL, "ci", FINDING_INFO, "a step of GitHub Actions");
 }
@@ -65,8 +68,10 @@ static void check_modules(struct report *report)
 
 	if (first_line("/sys/kernel/security/lsm", text, sizeof(text)) != NULL)
 		report_add(report, GROUP_KERNEL, "security-modules", FINDING_INFO, "%s", text);
-	if (first_line("/proc/self/attr/apparmor/current", text, sizeof(text)) != NULL && *text != '\0')
-		report_add(report, GROUP_KERNEL, "apparmor", FINDING_INFO, "this process is %s", text);
+	if (first_line("/proc/self/attr/apparmor/current", text, sizeof(text)) != NULL &&
+	    *text != '\0')
+		report_add(report, GROUP_KERNEL, "apparmor", FINDING_INFO, "this process is %s",
+			   text);
 	if (fd_read_u64_at(AT_FDCWD, "/sys/fs/selinux/enforce", &value) == 0) {
 		const char *mode = value == 1 ? "enforcing" : "permissive";
 
@@ -74,7 +79,8 @@ static void check_modules(struct report *report)
 	}
 	if (fd_read_u64_at(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", &value) == 0)
 		report_add(report, GROUP_KERNEL, "yama", FINDING_INFO,
-			   "ptrace_scope %llu; tasks can't trace whatever it is", (unsigned long long)value);
+			   "ptrace_scope %llu; tasks can't trace whatever it is",
+			   (unsigned long long)value);
 }
 
 /* Switches that explain a failure below; what they come to is tried there. */
@@ -96,13 +102,16 @@ static void check_switches(struct report *report)
 		uint64_t value;
 
 		if (fd_read_u64_at(AT_FDCWD, switches[i].path, &value) == 0)
-			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s=%llu", len == 0 ? "" : ", ",
-						switches[i].name, (unsigned long long)value);
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s=%llu",
+						len == 0 ? "" : ", ", switches[i].name,
+						(unsigned long long)value);
 	}
-	report_add(report, GROUP_KERNEL, "switches", FINDING_INFO, "%s", len == 0 ? "none to be seen" : list);
+	report_add(report, GROUP_KERNEL, "switches", FINDING_INFO, "%s",
+		   len == 0 ? "none to be seen" : list);
 }
 
-/* What lies over parts of /proc: the kernel then refuses a new one to who could uncover it that way. */
+/* What lies over parts of /proc: the kernel then refuses a new one to who could uncover it that
+ * way. */
 static void check_covers(struct report *report)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
@@ -112,10 +121,10 @@ static void check_covers(struct report *report)
 
 	while (mounts != NULL && (entry = getmntent(mounts)) != NULL)
 		/* An empty directory made for a mount may be covered: binfmt_misc's. */
-		if (strncmp(entry->mnt_dir, "/proc/", 6) == 0 && strstr(entry->mnt_dir, "/binfmt_misc") == NULL &&
-		    len < sizeof(list))
-			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len == 0 ? "" : ", ",
-						entry->mnt_dir);
+		if (strncmp(entry->mnt_dir, "/proc/", 6) == 0 &&
+		    strstr(entry->mnt_dir, "/binfmt_misc") == NULL && len < sizeof(list))
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+						len == 0 ? "" : ", ", entry->mnt_dir);
 	if (mounts != NULL)
 		endmntent(mounts);
 	if (len > 0)
@@ -129,12 +138,15 @@ static void check_caller(struct report *report)
 	unsigned int inside;
 	unsigned int outside;
 	unsigned int count;
-	bool whole = first_line("/proc/self/uid_map", map, sizeof(map)) == NULL ||
-		     (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && count == 4294967295U);
+	bool whole =
+	    first_line("/proc/self/uid_map", map, sizeof(map)) == NULL ||
+	    (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && count == 4294967295U);
 
 	report_add(report, GROUP_KERNEL, "caller", FINDING_INFO, "uid %u%s%s%s%s", getuid(),
 		   whole ? "" : ", in a user namespace",
-		   getuid() == 0 && !host_has_capability(CAP_SYS_ADMIN) ? ", without the capability SYS_ADMIN" : "",
+		   getuid() == 0 && !host_has_capability(CAP_SYS_ADMIN)
+		       ? ", without the capability SYS_ADMIN"
+		       : "",
 		   prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? ", no_new_privs" : "",
 		   host_is_filtered() ? ", under a seccomp filter" : "");
 }

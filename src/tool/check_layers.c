@@ -1,6 +1,6 @@
 /*
- * Tries the layers with a run's own code: each namespace by itself, so that one that is missing is named,
- * then the stages in the order of a run, in a sandbox that nothing runs in.
+ * Tries the layers with a run's own code: each namespace by itself, so that one that is missing is
+ * named, then the stages in the order of a run, in a sandbox that nothing runs in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,17 +60,21 @@ static const struct {
     [STEP_HOSTNAME] = {stage_hostname, GROUP_NAMESPACES, "hostname", "its own", 0},
     [STEP_NETWORK] = {stage_network, GROUP_NAMESPACES, "network", "empty", 0},
     [STEP_LOOPBACK] = {stage_loopback, GROUP_NAMESPACES, "loopback", "up", AFTER(STEP_NETWORK)},
-    [STEP_ROOT] = {stage_root, GROUP_FILES, "root", "a new tmpfs; the system's directories cloned into it", 0},
-    [STEP_ETC] = {stage_etc, GROUP_FILES, "etc", "a small one, with what libraries need", AFTER(STEP_ROOT)},
-    [STEP_DEVICES] = {stage_devices, GROUP_FILES, "dev", "six nodes, /dev/shm, its own pseudo-terminals",
-		      AFTER(STEP_ROOT)},
+    [STEP_ROOT] = {stage_root, GROUP_FILES, "root",
+		   "a new tmpfs; the system's directories cloned into it", 0},
+    [STEP_ETC] = {stage_etc, GROUP_FILES, "etc", "a small one, with what libraries need",
+		  AFTER(STEP_ROOT)},
+    [STEP_DEVICES] = {stage_devices, GROUP_FILES, "dev",
+		      "six nodes, /dev/shm, its own pseudo-terminals", AFTER(STEP_ROOT)},
     [STEP_PROC] = {stage_proc, GROUP_FILES, "proc", "its own, masked", AFTER(STEP_ROOT)},
-    [STEP_SEAL] = {stage_seal, GROUP_FILES, "seal", "read-only, and the host's tree is gone (pivot_root)",
-		   AFTER(STEP_DEVICES) | AFTER(STEP_ETC)},
+    [STEP_SEAL] = {stage_seal, GROUP_FILES, "seal",
+		   "read-only, and the host's tree is gone (pivot_root)", AFTER(STEP_DEVICES)},
     [STEP_KEYRING] = {stage_keyring, GROUP_FILTER, "keyring", "an empty one", 0},
-    [STEP_CAPS] = {stage_caps, GROUP_FILTER, "capabilities", "all dropped, and the drop was tried", 0},
+    [STEP_CAPS] = {stage_caps, GROUP_FILTER, "capabilities", "all dropped, and the drop was tried",
+		   0},
     [STEP_RLIMIT] = {stage_rlimit, GROUP_LIMITS, "rlimits", "set", 0},
-    [STEP_FILTER] = {stage_filter, GROUP_FILTER, "seccomp", "no_new_privs, and the task's filter bites", 0},
+    [STEP_FILTER] = {stage_filter, GROUP_FILTER, "seccomp",
+		     "no_new_privs, and the task's filter bites", 0},
 };
 _Static_assert(ARRAY_SIZE(steps) == STEP_MAX, "one row for each step");
 
@@ -83,7 +87,7 @@ struct step_result {
 struct layers {
 	const struct policy *policy;
 	struct step_result *results; /* STEP_MAX of them, shared with the child */
-	bool is_sandbox; /* in the namespaces: everything; else what needs none */
+	bool is_sandbox;	     /* in the namespaces: everything; else what needs none */
 };
 
 static bool stands(const struct step_result *results, unsigned int needs)
@@ -116,7 +120,8 @@ static int run_steps(void *data, struct error *err)
 		struct step_result *result = &layers->results[i];
 		bool needs_sandbox = steps[i].group != GROUP_FILTER || i == STEP_CAPS;
 
-		if ((needs_sandbox && !layers->is_sandbox) || !stands(layers->results, steps[i].needs))
+		if ((needs_sandbox && !layers->is_sandbox) ||
+		    !stands(layers->results, steps[i].needs))
 			continue;
 		result->r = steps[i].run(layers->policy, &ctx, &result->err);
 		result->tried = 1;
@@ -128,16 +133,20 @@ static void report_steps(struct report *report, const struct step_result *result
 {
 	for (unsigned int i = 0; i < STEP_MAX; i++) {
 		if (results[i].tried != 0 && results[i].r == 0)
-			report_add(report, steps[i].group, steps[i].name, FINDING_OK, "%s", steps[i].text);
+			report_add(report, steps[i].group, steps[i].name, FINDING_OK, "%s",
+				   steps[i].text);
 		else if (results[i].tried != 0)
-			report_error(report, steps[i].group, steps[i].name, FINDING_MISSING, &results[i].err);
+			report_error(report, steps[i].group, steps[i].name, FINDING_MISSING,
+				     &results[i].err);
 		else
 			report_add(report, steps[i].group, steps[i].name, FINDING_UNTRIED, "%s",
-				   is_sandbox ? "what it stands on is missing" : "there are no namespaces for it");
+				   is_sandbox ? "what it stands on is missing"
+					      : "there are no namespaces for it");
 	}
 }
 
-/* With user notification a supervisor can be told of refused calls; only one listener can watch a process. */
+/* With user notification a supervisor can be told of refused calls; only one listener can watch a
+ * process. */
 static int load_listener(void *data, struct error *err)
 {
 	struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
@@ -145,7 +154,8 @@ static int load_listener(void *data, struct error *err)
 
 	(void)data;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) < 0)
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) <
+		0)
 		return error_set(err, "filter", errno, "user notification");
 	return 0;
 }
@@ -156,15 +166,18 @@ static void check_extras(struct report *report)
 	long abi;
 
 	if (probe_run(0, NULL, load_listener, NULL, &err) == 0)
-		report_add(report, GROUP_FILTER, "notification", FINDING_INFO, "there (seccomp user notification)");
+		report_add(report, GROUP_FILTER, "notification", FINDING_INFO,
+			   "there (seccomp user notification)");
 	else
-		report_add(report, GROUP_FILTER, "notification", FINDING_INFO, "not there: %s", strerror(err.errnum));
+		report_add(report, GROUP_FILTER, "notification", FINDING_INFO, "not there: %s",
+			   strerror(err.errnum));
 	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi > 0)
-		report_add(report, GROUP_FILTER, "landlock", FINDING_INFO, "ABI %ld; not used yet", abi);
+		report_add(report, GROUP_FILTER, "landlock", FINDING_INFO, "ABI %ld; not used yet",
+			   abi);
 	else
-		report_add(report, GROUP_FILTER, "landlock", FINDING_INFO, "not there: %s; not used yet",
-			   strerror(errno));
+		report_add(report, GROUP_FILTER, "landlock", FINDING_INFO,
+			   "not there: %s; not used yet", strerror(errno));
 }
 
 bool check_layers(struct report *report, const struct policy *policy, const struct idmap *ids)
@@ -181,7 +194,8 @@ bool check_layers(struct report *report, const struct policy *policy, const stru
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces) && ids != NULL; i++) {
 		if (probe_run(CLONE_NEWUSER | namespaces[i].flag, ids, NULL, NULL, &err) < 0) {
-			report_error(report, GROUP_NAMESPACES, namespaces[i].name, FINDING_MISSING, &err);
+			report_error(report, GROUP_NAMESPACES, namespaces[i].name, FINDING_MISSING,
+				     &err);
 			r = -1;
 			/* The others would say the same. */
 			if (namespaces[i].flag == 0)
@@ -193,7 +207,8 @@ bool check_layers(struct report *report, const struct policy *policy, const stru
 			flags |= namespaces[i].flag;
 	}
 	layers.is_sandbox = ids != NULL && r == 0;
-	if (probe_run(layers.is_sandbox ? CLONE_NEWUSER | flags : 0, ids, run_steps, &layers, &err) < 0)
+	if (probe_run(layers.is_sandbox ? CLONE_NEWUSER | flags : 0, ids, run_steps, &layers,
+		      &err) < 0)
 		report_error(report, GROUP_NAMESPACES, "sandbox", FINDING_MISSING, &err);
 	else
 		report_steps(report, layers.results, layers.is_sandbox);

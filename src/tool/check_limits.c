@@ -74,7 +74,8 @@ static bool own_group_has_cpu(const char *own_group)
 	const char *word;
 	int n = snprintf(path, sizeof(path), MOUNT "%s/cgroup.controllers", own_group);
 
-	if (n < 0 || (size_t)n >= sizeof(path) || fd_read_file_at(AT_FDCWD, path, text, sizeof(text)) < 0)
+	if (n < 0 || (size_t)n >= sizeof(path) ||
+	    fd_read_file_at(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return false;
 	for (word = text; *word != '\0'; word += strcspn(word, " \n"), word += strspn(word, " \n"))
 		if (strncmp(word, "cpu", 3) == 0 && strchr(" \n", word[3]) != NULL)
@@ -82,13 +83,16 @@ static bool own_group_has_cpu(const char *own_group)
 	return false;
 }
 
-static void check_cpu(struct report *report, struct group_try *try, bool group_used, const char *own_group)
+static void check_cpu(struct report *report, struct group_try *try, bool group_used,
+		      const char *own_group)
 {
 	struct error err;
 	int r;
 
-	if (group_used && access(MOUNT "/cgroup.controllers", F_OK) == 0 && own_group_has_cpu(own_group)) {
-		report_add(report, GROUP_LIMITS, "cpu", FINDING_OK, "--cpu can be held: the controller is there");
+	if (group_used && access(MOUNT "/cgroup.controllers", F_OK) == 0 &&
+	    own_group_has_cpu(own_group)) {
+		report_add(report, GROUP_LIMITS, "cpu", FINDING_OK,
+			   "--cpu can be held: the controller is there");
 		return;
 	}
 	memset(try->why_not, 0, sizeof(try->why_not));
@@ -98,13 +102,14 @@ static void check_cpu(struct report *report, struct group_try *try, bool group_u
 	if (r == 0 && try->version != 0)
 		report_add(report, GROUP_LIMITS, "cpu", FINDING_OK, "--cpu can be held: tried");
 	else if (r == 0)
-		report_add(report, GROUP_LIMITS, "cpu", FINDING_INFO, "--cpu would be refused: %s", try->why_not);
+		report_add(report, GROUP_LIMITS, "cpu", FINDING_INFO, "--cpu would be refused: %s",
+			   try->why_not);
 	else
 		report_error(report, GROUP_LIMITS, "cpu", FINDING_INFO, &err);
 }
 
-static void check_cgroup(struct report *report, const struct policy *policy, bool privileged, bool group_used,
-			 const char *own_group)
+static void check_cgroup(struct report *report, const struct policy *policy, bool privileged,
+			 bool group_used, const char *own_group)
 {
 	struct group_try *try = probe_alloc(sizeof(*try));
 	struct error err;
@@ -120,11 +125,13 @@ static void check_cgroup(struct report *report, const struct policy *policy, boo
 	if (!group_used)
 		r = probe_run(0, NULL, make_group, try, &err);
 	if (group_used || (r == 0 && try->version != 0)) {
-		report_add(report, GROUP_LIMITS, "cgroup", FINDING_OK, "made, limited, entered and removed");
+		report_add(report, GROUP_LIMITS, "cgroup", FINDING_OK,
+			   "made, limited, entered and removed");
 	} else {
 		if (r == 0)
 			error_set(&err, "cgroup", 0, "%s", try->why_not);
-		report_error(report, GROUP_LIMITS, "cgroup", r < 0 ? FINDING_MISSING : FINDING_WEAK, &err);
+		report_error(report, GROUP_LIMITS, "cgroup", r < 0 ? FINDING_MISSING : FINDING_WEAK,
+			     &err);
 	}
 	check_cpu(report, try, group_used, own_group);
 	probe_free(try, sizeof(*try));
@@ -135,9 +142,11 @@ static void check_systemd(struct report *report)
 	char path[108];
 
 	if (host_user_bus(path, sizeof(path)))
-		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO, "a user manager's bus: %s", path);
+		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO,
+			   "a user manager's bus: %s", path);
 	else if (access("/run/systemd/system", F_OK) == 0)
-		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO, "runs, but no user manager of yours does");
+		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO,
+			   "runs, but no user manager of yours does");
 	else
 		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO, "does not run here");
 }
@@ -166,9 +175,11 @@ static int meet_nproc(void *data, struct error *err)
 	(void)close(hold[1]);
 	for (int i = 0; i < made; i++)
 		(void)wait(NULL);
-	return made == 2 ? 0
-			 : error_set(err, "rlimit", 0, "processes are not counted for each sandbox: %d of 2 could be made",
-				     made);
+	return made == 2
+		   ? 0
+		   : error_set(err, "rlimit", 0,
+			       "processes are not counted for each sandbox: %d of 2 could be made",
+			       made);
 }
 
 /* What the memory watchdog reads. */
@@ -178,24 +189,28 @@ static void check_watchdog(struct report *report)
 
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/smaps_rollup", text, sizeof(text)) < 0)
 		report_add(report, GROUP_LIMITS, "watchdog", FINDING_MISSING,
-			   "/proc/self/smaps_rollup can't be read: %s (CONFIG_PROC_PAGE_MONITOR)", strerror(errno));
+			   "/proc/self/smaps_rollup can't be read: %s (CONFIG_PROC_PAGE_MONITOR)",
+			   strerror(errno));
 	else
 		report_add(report, GROUP_LIMITS, "watchdog", FINDING_OK,
 			   "there; where nothing better is, it looks every 10 ms");
 }
 
-void check_limits(struct report *report, const struct policy *policy, const struct idmap *ids, bool group_used,
-		  const char *own_group)
+void check_limits(struct report *report, const struct policy *policy, const struct idmap *ids,
+		  bool group_used, const char *own_group)
 {
 	struct error err;
 
-	check_cgroup(report, policy, getuid() == 0 && (ids == NULL || ids->privileged), group_used, own_group);
+	check_cgroup(report, policy, getuid() == 0 && (ids == NULL || ids->privileged), group_used,
+		     own_group);
 	check_systemd(report);
 	if (ids != NULL && probe_run(CLONE_NEWUSER, ids, meet_nproc, NULL, &err) == 0)
-		report_add(report, GROUP_LIMITS, "nproc", FINDING_OK, "bounds the processes of one sandbox exactly");
+		report_add(report, GROUP_LIMITS, "nproc", FINDING_OK,
+			   "bounds the processes of one sandbox exactly");
 	else if (ids != NULL)
 		report_error(report, GROUP_LIMITS, "nproc", FINDING_MISSING, &err);
 	else
-		report_add(report, GROUP_LIMITS, "nproc", FINDING_UNTRIED, "there are no namespaces for it");
+		report_add(report, GROUP_LIMITS, "nproc", FINDING_UNTRIED,
+			   "there are no namespaces for it");
 	check_watchdog(report);
 }

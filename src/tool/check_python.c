@@ -20,14 +20,16 @@ void check_python(struct report *report, const struct policy *policy)
 	if (r < 0) {
 		report_error(report, GROUP_PYTHON, "interpreter", FINDING_MISSING, &err);
 	} else {
-		report_add(report, GROUP_PYTHON, "interpreter", FINDING_OK, "%s, Python 3.%u (%s)", python.exe,
-			   python.minor,
-			   policy->command.python != NULL ? "named by --python" : "the first python3 on PATH");
+		report_add(report, GROUP_PYTHON, "interpreter", FINDING_OK, "%s, Python 3.%u (%s)",
+			   python.exe, python.minor,
+			   policy->command.python != NULL ? "named by --python"
+							  : "the first python3 on PATH");
 		for (size_t i = 0; i < python.roots.count; i++)
-			report_add(report, GROUP_PYTHON, "prefix", FINDING_INFO, "%s is shown, read-only",
-				   python.roots.item[i]);
+			report_add(report, GROUP_PYTHON, "prefix", FINDING_INFO,
+				   "%s is shown, read-only", python.roots.item[i]);
 		if (python.minor < 11)
-			report_add(report, GROUP_PYTHON, "src", FINDING_INFO, "--src needs Python 3.11 or newer");
+			report_add(report, GROUP_PYTHON, "src", FINDING_INFO,
+				   "--src needs Python 3.11 or newer");
 	}
 	interpreter_fini(&python);
 }
@@ -53,7 +55,8 @@ static bool check_mounts(struct report *report, const struct idmap *ids)
 	if (!ids->privileged)
 		return true;
 	if (probe_run(0, NULL, map_owner, &copy, &err) == 0) {
-		report_add(report, GROUP_FILES, "id-mapped", FINDING_OK, "/tmp takes a map: another user's --dir works");
+		report_add(report, GROUP_FILES, "id-mapped", FINDING_OK,
+			   "/tmp takes a map: another user's --dir works");
 		return true;
 	}
 	if (strncmp(err.detail, "open_tree", 9) == 0) {
@@ -64,7 +67,8 @@ static bool check_mounts(struct report *report, const struct idmap *ids)
 	return true;
 }
 
-enum workdir check_workdir(struct report *report, const struct policy *policy, const struct idmap *ids)
+enum workdir check_workdir(struct report *report, const struct policy *policy,
+			   const struct idmap *ids)
 {
 	const char *dir = policy->files.dir;
 	bool has_mounts = check_mounts(report, ids);
@@ -73,7 +77,8 @@ enum workdir check_workdir(struct report *report, const struct policy *policy, c
 	struct stat st;
 
 	if (policy->files.fresh) {
-		report_add(report, GROUP_FILES, "sandbox", FINDING_OK, "an empty one in memory (--fresh)");
+		report_add(report, GROUP_FILES, "sandbox", FINDING_OK,
+			   "an empty one in memory (--fresh)");
 		return WORKDIR_READY;
 	}
 	if (tree_check_workdir(policy, ids, &exists, &err) < 0) {
@@ -81,11 +86,12 @@ enum workdir check_workdir(struct report *report, const struct policy *policy, c
 		return WORKDIR_REFUSED;
 	}
 	if (!exists || stat(dir, &st) < 0) {
-		report_add(report, GROUP_FILES, "sandbox", FINDING_OK, "%s is not there; the first run makes it", dir);
+		report_add(report, GROUP_FILES, "sandbox", FINDING_OK,
+			   "%s is not there; the first run makes it", dir);
 		return has_mounts ? WORKDIR_PENDING : WORKDIR_REFUSED;
 	}
-	report_add(report, GROUP_FILES, "sandbox", FINDING_OK, "%s, of uid %u, mode %04o", dir, st.st_uid,
-		   st.st_mode & 07777);
+	report_add(report, GROUP_FILES, "sandbox", FINDING_OK, "%s, of uid %u, mode %04o", dir,
+		   st.st_uid, st.st_mode & 07777);
 	if (!has_mounts)
 		return WORKDIR_REFUSED;
 	return ids->privileged && st.st_uid == 0 ? WORKDIR_PENDING : WORKDIR_READY;

@@ -1,7 +1,7 @@
 /*
- * The run comes first and in this process, not in a child: a cgroup that is delegated to us can be used only
- * while we are alone in it (cgroup.c), so another process would see less than a run does. What the run says
- * decides; the probes after it explain.
+ * The run comes first and in this process, not in a child: a cgroup that is delegated to us can be
+ * used only while we are alone in it (cgroup.c), so another process would see less than a run does.
+ * What the run says decides; the probes after it explain.
  */
 #include "tool/doctor.h"
 
@@ -22,7 +22,7 @@
 #include "tool/check.h"
 
 #define DOCTOR_VERSION 1
-#define VERDICT_MAX 65536
+#define VERDICT_MAX    65536
 
 static char version_code[] = "import sys; print(sys.version.split()[0])";
 
@@ -97,16 +97,18 @@ static void read_verdict(int fd, struct trial *trial)
 	(void)json_unpack(trial->verdict, "{s:b}", "started", &started);
 	trial->started = started != 0;
 	memset(&trial->err, 0, sizeof(trial->err));
-	if (json_unpack(trial->verdict, "{s:{s:s, s:s, s?i, s?s}}", "error", "stage", &stage, "what", &what, "errno",
-			&errnum, "hint", &hint) < 0)
+	if (json_unpack(trial->verdict, "{s:{s:s, s:s, s?i, s?s}}", "error", "stage", &stage,
+			"what", &what, "errno", &errnum, "hint", &hint) < 0)
 		return;
 	error_set(&trial->err, stage, errnum, "%s", what);
 	if (*hint != '\0')
 		error_hint(&trial->err, "%s", hint);
 }
 
-/* The policy's run of a small task. Where its directory would have to be made: with an empty one in memory. */
-static void try_run(const struct policy *policy, bool fresh, char *argv[], struct trial *trial, int *ret_raise)
+/* The policy's run of a small task. Where its directory would have to be made: with an empty one in
+ * memory. */
+static void try_run(const struct policy *policy, bool fresh, char *argv[], struct trial *trial,
+		    int *ret_raise)
 {
 	struct policy own = *policy; /* shares what it points to; never finished */
 	struct sigaction actions[NSIG];
@@ -119,11 +121,9 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 
 	error_set(&trial->err, "doctor", 0, "no verdict was written");
 	own.files.fresh = fresh;
-	own.command = (struct policy_command){.kind = COMMAND_CODE,
-					      .target = version_code,
-					      .python = policy->command.python,
-					      .env_set = policy->command.env_set,
-					      .no_stdin = true};
+	own.command.kind = COMMAND_CODE;
+	own.command.target = version_code;
+	own.command.no_stdin = true;
 	/* What a run changes of ours, and a later start would not have. */
 	(void)sigprocmask(SIG_BLOCK, NULL, &mask);
 	for (int sig = 1; sig < NSIG; sig++)
@@ -164,15 +164,19 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 /* A watchdog where there is nothing better on any host is no weakness of this one. */
 static bool is_weaker(enum option_id id, const char *rung)
 {
-	return strcmp(rung, rung_name(RUNG_WATCHDOG)) == 0 && id != OPTION_DISK && id != OPTION_INODES;
+	return strcmp(rung, rung_name(RUNG_WATCHDOG)) == 0 && id != OPTION_DISK &&
+	       id != OPTION_INODES;
 }
 
-/* What holds each limit, in the run that was tried; of the directory, in the run that was asked for. */
-static const char *rung_of(const struct policy *policy, const struct trial *trial, enum option_id id)
+/* What holds each limit, in the run that was tried; of the directory, in the run that was asked
+ * for. */
+static const char *rung_of(const struct policy *policy, const struct trial *trial,
+			   enum option_id id)
 {
 	const char *rung = NULL;
 
-	(void)json_unpack(trial->verdict, "{s:{s:{s:s}}}", "limits", option_table[id].name, "rung", &rung);
+	(void)json_unpack(trial->verdict, "{s:{s:{s:s}}}", "limits", option_table[id].name, "rung",
+			  &rung);
 	if ((id == OPTION_DISK || id == OPTION_INODES) && !policy_is_open(policy, id))
 		rung = rung_name(run_disk_rung(policy));
 	return rung;
@@ -194,16 +198,19 @@ static void report_rungs(struct report *report, const struct policy *policy, str
 			continue;
 		if (i == OPTION_RAM)
 			trial->group_used = !is_weaker(i, rung);
-		report_add(report, GROUP_LIMITS, option_table[i].name, is_weaker(i, rung) ? FINDING_WEAK : FINDING_OK,
-			   "%s, held by %s%s", option_format(policy, i, buf, sizeof(buf)), rung,
+		report_add(report, GROUP_LIMITS, option_table[i].name,
+			   is_weaker(i, rung) ? FINDING_WEAK : FINDING_OK, "%s, held by %s%s",
+			   option_format(policy, i, buf, sizeof(buf)), rung,
 			   !is_weaker(i, rung) && strcmp(rung, rung_name(RUNG_WATCHDOG)) == 0
 			       ? ": nothing better bounds a directory on disk; --fresh is exact"
-			       : is_weaker(i, rung) ? ", which can be passed for a moment" : "");
+			   : is_weaker(i, rung) ? ", which can be passed for a moment"
+						: "");
 	}
 }
 
 /* "ram and cpu-time" of the limits that are held in a weaker way. */
-static void list_weaker(const struct policy *policy, const struct trial *trial, char *buf, size_t size)
+static void list_weaker(const struct policy *policy, const struct trial *trial, char *buf,
+			size_t size)
 {
 	size_t len = 0;
 
@@ -212,13 +219,13 @@ static void list_weaker(const struct policy *policy, const struct trial *trial, 
 		const char *rung = is_limit(i) ? rung_of(policy, trial, i) : NULL;
 
 		if (rung != NULL && is_weaker(i, rung))
-			len += (size_t)snprintf(buf + len, size - len, "%s%s", len == 0 ? "" : " and ",
-						option_table[i].name);
+			len += (size_t)snprintf(buf + len, size - len, "%s%s",
+						len == 0 ? "" : " and ", option_table[i].name);
 	}
 }
 
-static enum doctor_status report_verdict(struct report *report, const struct policy *policy, const struct trial *trial,
-					 bool has_workdir)
+static enum doctor_status report_verdict(struct report *report, const struct policy *policy,
+					 const struct trial *trial, bool has_workdir)
 {
 	char weaker[128];
 	int task_status = -1;
@@ -230,9 +237,10 @@ static enum doctor_status report_verdict(struct report *report, const struct pol
 	}
 	(void)json_unpack(trial->verdict, "{s:i}", "status", &task_status);
 	if (task_status != 0) {
-		report_add(report, GROUP_VERDICT, "tasks", FINDING_MISSING,
-			   "start, but one that only prints its Python's version ended with status %d%s%s", task_status,
-			   trial->err.detail[0] != '\0' ? ": " : "", trial->err.detail);
+		report_add(
+		    report, GROUP_VERDICT, "tasks", FINDING_MISSING,
+		    "start, but one that only prints its Python's version ended with status %d%s%s",
+		    task_status, trial->err.detail[0] != '\0' ? ": " : "", trial->err.detail);
 		return DOCTOR_FAILS;
 	}
 	report_add(report, GROUP_VERDICT, "start", FINDING_OK, "%.1f ms, a whole run of Python %s",
@@ -245,15 +253,17 @@ static enum doctor_status report_verdict(struct report *report, const struct pol
 	list_weaker(policy, trial, weaker, sizeof(weaker));
 	if (weaker[0] != '\0') {
 		report_add(report, GROUP_VERDICT, "tasks", FINDING_WEAK,
-			   "start; all walls stand; %s by a watchdog, as no cgroup is at hand", weaker);
+			   "start; all walls stand; %s by a watchdog, as no cgroup is at hand",
+			   weaker);
 		return DOCTOR_WEAKER;
 	}
-	report_add(report, GROUP_VERDICT, "tasks", FINDING_OK, "start; all walls stand; every limit is held");
+	report_add(report, GROUP_VERDICT, "tasks", FINDING_OK,
+		   "start; all walls stand; every limit is held");
 	return DOCTOR_HOLDS;
 }
 
-static int print_json(const struct report *report, const struct policy *policy, const struct trial *trial,
-		      enum doctor_status status, FILE *out)
+static int print_json(const struct report *report, const struct policy *policy,
+		      const struct trial *trial, enum doctor_status status, FILE *out)
 {
 	static const char word[3][8] = {"holds", "weaker", "fails"};
 	json_t *layers = json_object_get(trial->verdict, "layers");
@@ -268,16 +278,21 @@ static int print_json(const struct report *report, const struct policy *policy, 
 		if (rung != NULL)
 			(void)json_object_set_new(
 			    limits, option_table[i].name,
-			    json_pack("{s:s, s:s, s:b}", "value", option_format(policy, i, buf, sizeof(buf)), "rung", rung,
+			    json_pack("{s:s, s:s, s:b}", "value",
+				      option_format(policy, i, buf, sizeof(buf)), "rung", rung,
 				      "weaker", is_weaker(i, rung) ? 1 : 0));
 	}
-	root = json_pack("{s:i, s:s, s:i, s:s, s:b, s:f, s:o, s:o, s:o}", "capsule_run_doctor", DOCTOR_VERSION, "version",
-			 PACKAGE_VERSION, "status", status, "verdict",
-			 word[status == DOCTOR_HOLDS ? 0 : status == DOCTOR_WEAKER ? 1 : 2], "started",
-			 trial->started ? 1 : 0, "run_ms", (double)trial->us / 1000, "layers",
-			 layers != NULL ? json_incref(layers) : json_array(), "limits",
+	root = json_pack("{s:i, s:s, s:i, s:s, s:b, s:f, s:o, s:o, s:o}", "capsule_run_doctor",
+			 DOCTOR_VERSION, "version", PACKAGE_VERSION, "status", status, "verdict",
+			 word[status == DOCTOR_HOLDS	? 0
+			      : status == DOCTOR_WEAKER ? 1
+							: 2],
+			 "started", trial->started ? 1 : 0, "run_ms", (double)trial->us / 1000,
+			 "layers", layers != NULL ? json_incref(layers) : json_array(), "limits",
 			 limits, "checks", report_json(report));
-	r = root == NULL ? -1 : json_dumpf(root, out, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
+	r = root == NULL ? -1
+			 : json_dumpf(root, out,
+				      JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 	json_decref(root);
 	return r < 0 || fputc('\n', out) == EOF ? -EIO : 0;
 }
@@ -298,9 +313,11 @@ static void print_text(const struct report *report, bool brief, FILE *out)
 
 static void report_ids(struct report *report, const struct idmap *ids)
 {
-	report_add(report, GROUP_NAMESPACES, "ids", FINDING_OK, "tasks are uid %u, gid %u outside%s", ids->host_uid,
-		   ids->host_gid,
-		   ids->privileged || getgroups(0, NULL) <= 0 ? "" : "; your supplementary groups stay with them");
+	report_add(report, GROUP_NAMESPACES, "ids", FINDING_OK,
+		   "tasks are uid %u, gid %u outside%s", ids->host_uid, ids->host_gid,
+		   ids->privileged || getgroups(0, NULL) <= 0
+		       ? ""
+		       : "; your supplementary groups stay with them");
 }
 
 int doctor(const struct policy *policy, char *argv[], FILE *out, int *ret_raise)
@@ -330,7 +347,8 @@ int doctor(const struct policy *policy, char *argv[], FILE *out, int *ret_raise)
 	check_host(&report);
 	has_namespaces = check_layers(&report, policy, has_ids ? &ids : NULL);
 	report_rungs(&report, policy, &trial);
-	check_limits(&report, policy, has_namespaces ? &ids : NULL, trial.group_used, trial.own_group);
+	check_limits(&report, policy, has_namespaces ? &ids : NULL, trial.group_used,
+		     trial.own_group);
 	check_python(&report, policy);
 	status = report_verdict(&report, policy, &trial, workdir != WORKDIR_REFUSED);
 	if (policy->json)

@@ -109,7 +109,8 @@ int probe_run(uint64_t flags, const struct idmap *ids, probe_fn *fn, void *data,
 		child_main(pair[1], flags, ids, fn, data, outcome);
 	}
 	if (pid < 0)
-		r = error_set(err, flags != 0 ? "clone" : "doctor", errno, flags != 0 ? "make the namespace" : "fork");
+		r = error_set(err, flags != 0 ? "clone" : "doctor", errno,
+			      flags != 0 ? "make the namespace" : "fork");
 	(void)close(pair[1]);
 	if (pid > 0) {
 		if ((flags & CLONE_NEWUSER) != 0)
@@ -121,8 +122,8 @@ int probe_run(uint64_t flags, const struct idmap *ids, probe_fn *fn, void *data,
 		await_end(pair[0], pid, &status);
 		if (r == 0 && outcome->done == 0)
 			r = WIFSIGNALED(status)
-				? error_set(err, "doctor", 0, "ended by signal %d (%s)", WTERMSIG(status),
-					    strsignal(WTERMSIG(status)))
+				? error_set(err, "doctor", 0, "ended by signal %d (%s)",
+					    WTERMSIG(status), strsignal(WTERMSIG(status)))
 				: error_set(err, "doctor", 0, "ended before it could say why");
 		if (r == 0 && outcome->r < 0) {
 			r = outcome->r;

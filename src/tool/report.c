@@ -5,7 +5,7 @@
 
 #include "run/hint.h"
 
-#define NAME_WIDTH 18
+#define NAME_WIDTH  18
 #define TEXT_COLUMN (2 + 8 + NAME_WIDTH + 1)
 
 static const char *const group_titles[] = {
@@ -26,16 +26,14 @@ static const struct {
 	const char *name;
 	const char *colour;
 } states[] = {
-    [FINDING_OK] = {"ok", "\033[32m"},
-    [FINDING_INFO] = {"info", "\033[2m"},
-    [FINDING_UNTRIED] = {"untried", "\033[2m"},
-    [FINDING_WEAK] = {"weak", "\033[33m"},
+    [FINDING_OK] = {"ok", "\033[32m"},		 [FINDING_INFO] = {"info", "\033[2m"},
+    [FINDING_UNTRIED] = {"untried", "\033[2m"},	 [FINDING_WEAK] = {"weak", "\033[33m"},
     [FINDING_MISSING] = {"missing", "\033[31m"},
 };
 _Static_assert(ARRAY_SIZE(states) == FINDING_STATE_MAX, "one row for each state");
 
-static void add(struct report *report, enum finding_group group, const char *name, enum finding_state state,
-		char *text, const char *cure)
+static void add(struct report *report, enum finding_group group, const char *name,
+		enum finding_state state, char *text, const char *cure)
 {
 	struct finding *grown = reallocarray(report->items, report->count + 1, sizeof(*grown));
 	struct finding *finding;
@@ -59,8 +57,8 @@ static void add(struct report *report, enum finding_group group, const char *nam
 		error_sanitize(finding->cure);
 }
 
-void report_add(struct report *report, enum finding_group group, const char *name, enum finding_state state,
-		const char *fmt, ...)
+void report_add(struct report *report, enum finding_group group, const char *name,
+		enum finding_state state, const char *fmt, ...)
 {
 	char *text = NULL;
 	va_list ap;
@@ -72,8 +70,8 @@ void report_add(struct report *report, enum finding_group group, const char *nam
 	add(report, group, name, state, text, NULL);
 }
 
-void report_error(struct report *report, enum finding_group group, const char *name, enum finding_state state,
-		  const struct error *err)
+void report_error(struct report *report, enum finding_group group, const char *name,
+		  enum finding_state state, const struct error *err)
 {
 	struct error with_hint = *err;
 	char *text = NULL;
@@ -137,7 +135,8 @@ void report_print(const struct report *report, FILE *out, int columns, bool colo
 				fprintf(out, "%s\n", group_titles[group]);
 			has_title = true;
 			fprintf(out, "  %s%-8s%s%-*s ", colour ? states[finding->state].colour : "",
-				states[finding->state].name, colour ? "\033[0m" : "", NAME_WIDTH, finding->name);
+				states[finding->state].name, colour ? "\033[0m" : "", NAME_WIDTH,
+				finding->name);
 			print_wrapped(out, finding->text, TEXT_COLUMN, columns);
 			if (finding->cure == NULL)
 				continue;
@@ -154,10 +153,11 @@ json_t *report_json(const struct report *report)
 	for (size_t i = 0; i < report->count && list != NULL; i++) {
 		const struct finding *finding = &report->items[i];
 
-		if (json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s?}", "group",
-							  group_names[finding->group], "name", finding->name, "state",
-							  states[finding->state].name, "text", finding->text, "cure",
-							  finding->cure)) < 0) {
+		if (json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:s?}", "group",
+					group_names[finding->group], "name", finding->name, "state",
+					states[finding->state].name, "text", finding->text, "cure",
+					finding->cure)) < 0) {
 			json_decref(list);
 			list = NULL;
 		}

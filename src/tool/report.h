@@ -1,6 +1,6 @@
 /*
- * What --doctor found: a list of findings in groups, printed for a person or as JSON. Texts may hold names
- * of other people's files; they are made harmless when they come in.
+ * What --doctor found: a list of findings in groups, printed for a person or as JSON. Texts may
+ * hold names of other people's files; they are made harmless when they come in.
  */
 #ifndef CAPSULE_TOOL_REPORT_H
 #define CAPSULE_TOOL_REPORT_H
@@ -47,17 +47,18 @@ struct report {
 };
 
 /* Adds a finding without a cure. */
-void report_add(struct report *report, enum finding_group group, const char *name, enum finding_state state,
-		const char *fmt, ...) ATTR_PRINTF(5, 6);
+void report_add(struct report *report, enum finding_group group, const char *name,
+		enum finding_state state, const char *fmt, ...) ATTR_PRINTF(5, 6);
 
 /* Adds what an error says, with its hint or the one that a failing start would get. */
-void report_error(struct report *report, enum finding_group group, const char *name, enum finding_state state,
-		  const struct error *err);
+void report_error(struct report *report, enum finding_group group, const char *name,
+		  enum finding_state state, const struct error *err);
 
 /* How many findings have that state. */
 size_t report_count(const struct report *report, enum finding_state state);
 
-/* Prints for a person, in that many columns, in colour or not. brief: only what is wrong, and the verdict. */
+/* Prints for a person, in that many columns, in colour or not. brief: only what is wrong, and the
+ * verdict. */
 void report_print(const struct report *report, FILE *out, int columns, bool colour, bool brief);
 
 /* The findings as a JSON array, or NULL when out of memory. */
