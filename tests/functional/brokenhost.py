@@ -94,8 +94,10 @@ def no_proc():
 
 
 def read_only_proc():
+    # nosuid, nodev, noexec: what the host's has must stay.
+    flags = os.statvfs("/proc").f_flag & 0xE
     harness.private_mounts()
-    harness.mount(None, "/proc", None, harness.MS_REMOUNT | harness.MS_BIND | harness.MS_RDONLY)
+    harness.mount(None, "/proc", None, harness.MS_REMOUNT | harness.MS_BIND | harness.MS_RDONLY | flags)
 
 
 def read_only_tmp():
