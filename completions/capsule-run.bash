@@ -30,10 +30,12 @@ _capsule_run()
 		[--profile]='@profile'
 		[--result]='@file'
 		[--require]='@layer'
+		[--json]='@flag'
 		[-q]='@flag' [--quiet]='@flag'
 		[-v]='@flag' [--verbose]='@flag'
 		[--print-policy]='@flag'
 		[--list-profiles]='@flag'
+		[--doctor]='@flag'
 		[-h]='@group' [--help]='@group'
 		[-V]='@flag' [--version]='@flag'
 	)

@@ -76,10 +76,12 @@ complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict
 complete -c capsule-run -n __capsule_run_options -l profile $__capsule_run_profile -d 'take values from a profile (ci, strict, ...)'
 complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -d 'write the verdict as JSON'
 complete -c capsule-run -n __capsule_run_options -l require $__capsule_run_layer -d 'do not start without these layers (cgroup, ...)'
+complete -c capsule-run -n __capsule_run_options -l json -d 'with --doctor: print JSON'
 complete -c capsule-run -n __capsule_run_options -s q -l quiet -d 'errors only'
 complete -c capsule-run -n __capsule_run_options -s v -l verbose -d 'say what is done and what the task used'
 complete -c capsule-run -n __capsule_run_options -l print-policy -d 'print what would be in force, and why'
 complete -c capsule-run -n __capsule_run_options -l list-profiles -d 'print the profiles that have a name'
+complete -c capsule-run -n __capsule_run_options -l doctor -d 'try what tasks need here, and say what is missing'
 complete -c capsule-run -n __capsule_run_options -s h -l help $__capsule_run_group -d 'explain the options of a group, or all'
 complete -c capsule-run -n __capsule_run_options -s V -l version -d 'print the version'
 # END OPTIONS

@@ -1,4 +1,4 @@
-/* parse -> finalize -> supervise -> report; nothing else. */
+/* parse -> finalize -> supervise or examine -> report; nothing else. */
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 #include "policy/profile.h"
 #include "policy/profile_file.h"
 #include "run/supervisor.h"
+#include "tool/doctor.h"
 
 static int report(const struct error *err, int status)
 {
@@ -36,7 +37,7 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 		profile_list(stdout);
 	if (cli.action == CLI_VERSION)
 		printf("capsule-run %s\n", PACKAGE_VERSION);
-	if (cli.action != CLI_RUN && cli.action != CLI_PRINT_POLICY)
+	if (cli.action == CLI_HELP || cli.action == CLI_LIST_PROFILES || cli.action == CLI_VERSION)
 		return fflush(stdout) == 0 ? 0 : 125;
 	if (policy_finalize(policy, environ, &err) < 0)
 		return report(&err, 2);
@@ -45,6 +46,8 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 		return fflush(stdout) == 0 ? 0 : 125;
 	}
 	log_set_level(policy->quiet ? LOG_QUIET : policy->verbose ? LOG_VERBOSE : LOG_NORMAL);
+	if (cli.action == CLI_DOCTOR)
+		return doctor(policy, argv, stdout, ret_raise);
 	return supervise(policy, argv, stdio_closed, ret_raise);
 }
 

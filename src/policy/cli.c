@@ -15,6 +15,10 @@ const struct cli_action_row cli_action_table[] = {
      "--env NAME=VALUE is printed as it is. No task is needed, and none is started."},
     {"list-profiles", 0, CLI_LIST_PROFILES, NULL, "print the profiles that have a name",
      "For each its name, where it is, and its description, in the order of search."},
+    {"doctor", 0, CLI_DOCTOR, NULL, "try what tasks need here, and say what is missing",
+     "Tries each layer and each rung for real on this host, and says how to get what is missing; with "
+     "--json for programs. Status 0: all holds; 1: tasks start, with something weaker; 125: none "
+     "can start."},
     {"help", 'h', CLI_HELP, "[GROUP]", "explain the options of a group, or all",
      "Groups: limits, files, task, run. Without one, the usual options are listed."},
     {"version", 'V', CLI_VERSION, NULL, "print the version", NULL},
@@ -251,6 +255,21 @@ static int apply_settings(struct policy *draft, const struct cursor *at, struct 
 	return r;
 }
 
+/* Options that go with one action only. */
+static int check_action(const struct policy *draft, enum cli_action action, struct error *err)
+{
+	if (action == CLI_DOCTOR && draft->result != NULL) {
+		error_set(err, "usage", 0, "--result: not with --doctor, which writes no verdict");
+		return error_hint(err, "capsule-run --doctor --json >FILE");
+	}
+	if (action == CLI_RUN && draft->json) {
+		error_set(err, "usage", 0, "--json: goes with --doctor only");
+		return error_hint(err, "capsule-run --doctor --json; the verdict of a run is JSON in "
+				       "--result FILE");
+	}
+	return 0;
+}
+
 int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *ret,
 	      struct error *err)
 {
@@ -268,7 +287,13 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 				"lists the options");
 		return usage_error(err);
 	}
-	if (!is_information(at.cli.action) && apply_settings(draft, &at, err) < 0)
+	if (at.cli.action == CLI_DOCTOR && draft->command.kind != COMMAND_NONE) {
+		error_set(err, "usage", 0, "--doctor: runs no task");
+		error_hint(err, "capsule-run --doctor [OPTION]...; without it the task runs");
+		return usage_error(err);
+	}
+	if (!is_information(at.cli.action) &&
+	    (apply_settings(draft, &at, err) < 0 || check_action(draft, at.cli.action, err) < 0))
 		return usage_error(err);
 	*ret = at.cli;
 	return 0;

@@ -4,7 +4,7 @@
 
 #include "policy/policy.h"
 
-enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY, CLI_LIST_PROFILES };
+enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY, CLI_LIST_PROFILES, CLI_DOCTOR };
 
 /* What the command line asks for. */
 struct cli {

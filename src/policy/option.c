@@ -162,6 +162,9 @@ const struct option_row option_table[OPTION_MAX] = {
 			.help = "do not start without these layers (cgroup, ...)",
 			.values = OPTION_VALUES_LAYER,
 			.more = "Without the named layers the start is refused. Repeatable."},
+    [OPTION_JSON] = {"json", 0, .group = OPTION_GROUP_RUN, FLAG(json),
+		     .help = "with --doctor: print JSON", .line_only = true,
+		     .more = "One object on standard output; see --doctor."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "

@@ -42,6 +42,7 @@ enum option_id {
 	OPTION_PROFILE,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
+	OPTION_JSON,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -125,6 +126,7 @@ struct policy {
 	int result_fd; /* the N of "fd:N", or -1 */
 	struct strlist require;
 	uint32_t require_layers; /* LAYER_BIT()s */
+	bool json; /* what is printed is JSON; with --doctor only, for now */
 	bool quiet;
 	bool verbose;
 	enum origin origin[OPTION_MAX];

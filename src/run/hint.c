@@ -1,56 +1,100 @@
 #include "run/hint.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "run/host.h"
 
-/* True when a sysctl exists and has this value. */
-static bool sysctl_is(const char *path, uint64_t value)
-{
-	uint64_t now;
+/*
+ * What a container must be started with. docker's own filter refuses, besides the namespaces (clone3 with
+ * ENOSYS): mount, umount2, the fsopen and open_tree families, pivot_root, setns, sethostname and keyctl; its
+ * AppArmor profile refuses mounts and writes to /proc/sys/user; its covered paths refuse a new /proc. podman's
+ * filter and profile allow all of these.
+ */
+#define DOCKER_FILTER "--security-opt seccomp=unconfined"
+#define DOCKER_ALL                                                                                 \
+	DOCKER_FILTER " --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+#define KUBERNETES_ALL                                                                             \
+	"hostUsers: false for the pod and securityContext: {procMount: Unmasked, seccompProfile: {type: " \
+	"Unconfined}, appArmorProfile: {type: Unconfined}} for the container"
 
-	return fd_read_u64_at(AT_FDCWD, path, &now) == 0 && now == value;
-}
+#define APPARMOR_SWITCH "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+
+#define APPARMOR_CURE                                                                              \
+	"AppArmor restricts user namespaces here (Ubuntu 23.10 and newer); as root load the profile for capsule-run: " \
+	"cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r /etc/apparmor.d/capsule-run, or for every " \
+	"program: " APPARMOR_SWITCH
+
+#define OTHER_DIR "pass a directory of your own with --dir DIR, or use --fresh for an empty one in memory"
 
 static bool no_user_namespaces(void)
 {
-	return sysctl_is("/proc/sys/user/max_user_namespaces", 0);
+	return host_sysctl_is("/proc/sys/user/max_user_namespaces", 0);
 }
 
 static bool debian_switch_off(void)
 {
-	return sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", 0);
+	return host_sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", 0);
 }
 
 static bool apparmor_restricts(void)
 {
-	return sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1);
+	return host_sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1);
+}
+
+static bool apparmor_restricts_github(void)
+{
+	return apparmor_restricts() && host_on_github();
+}
+
+static bool in_podman(void)
+{
+	return host_container() == HOST_CONTAINER_PODMAN;
+}
+
+static bool in_kubernetes(void)
+{
+	return host_container() == HOST_CONTAINER_KUBERNETES;
+}
+
+static bool in_lxc(void)
+{
+	return host_container() == HOST_CONTAINER_LXC;
 }
 
 static bool in_container(void)
 {
-	return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
+	return host_container() != HOST_CONTAINER_NONE;
 }
 
-/* A root directory that is no mount's root was put there by chroot(2). */
-static bool in_chroot(void)
+static bool lacks_sys_admin(void)
 {
-	struct statx st;
-
-	return statx(AT_FDCWD, "/", 0, STATX_TYPE, &st) == 0 &&
-	       (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
-	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
+	return geteuid() == 0 && !host_has_capability(CAP_SYS_ADMIN);
 }
 
-static bool is_filtered(void)
+static bool lacks_setuid(void)
 {
-	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+	return geteuid() == 0 && !(host_has_capability(CAP_SETUID) && host_has_capability(CAP_SETGID));
+}
+
+static bool has_user_bus(void)
+{
+	char path[108];
+
+	return host_user_bus(path, sizeof(path));
+}
+
+static bool has_cgroup2(void)
+{
+	return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
+}
+
+static bool proc_is_missing(void)
+{
+	return access("/proc/self/stat", F_OK) < 0;
 }
 
 static bool always(void)
@@ -58,7 +102,7 @@ static bool always(void)
 	return true;
 }
 
-/* The first row whose stage, errno (0: any), start of the detail and condition fit. */
+/* The first row whose stage ("": any), errno (0: any), start of the detail and condition fit. */
 static const struct {
 	const char *stage;
 	int errnum;
@@ -66,57 +110,177 @@ static const struct {
 	bool (*when)(void);
 	const char *hint;
 } table[] = {
+    /* Namespaces. */
+    {"clone", 0, "", host_in_capsule,
+     "this is inside another capsule-run, which lets nothing make namespaces: start the other task from outside"},
     {"clone", 0, "", no_user_namespaces,
-     "user namespaces are switched off here; as root: sysctl user.max_user_namespaces=15000"},
-    {"clone", 0, "", debian_switch_off,
-     "user namespaces are for root only here; as root: sysctl kernel.unprivileged_userns_clone=1"},
-    {"clone", EPERM, "", in_chroot,
-     "the kernel allows no user namespace in a chroot; enter it another way: systemd-nspawn -D DIR, or "
+     "user namespaces are switched off here; as root: sysctl -w user.max_user_namespaces=15000"},
+    {"clone", EPERM, "", debian_switch_off,
+     "user namespaces are for root only here; as root: sysctl -w kernel.unprivileged_userns_clone=1"},
+    {"clone", EPERM, "", host_in_chroot,
+     "the kernel allows no user namespace in a chroot; enter it another way: systemd-nspawn -D DIR, bwrap, or "
      "pivot_root after unshare --mount"},
+    {"clone", EPERM, "", in_kubernetes, "this container forbids user namespaces; it needs " KUBERNETES_ALL},
+    {"clone", EPERM, "", in_podman,
+     "this container forbids user namespaces; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
+    {"clone", EPERM, "", in_lxc,
+     "this container forbids user namespaces; on its host: lxc config set NAME security.nesting=true, in Proxmox "
+     "features: nesting=1"},
     {"clone", EPERM, "", in_container,
-     "this container forbids user namespaces; start it with a seccomp profile that allows them: docker run "
-     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined (or --privileged)"},
+     "this container forbids user namespaces; start it with a seccomp profile that allows them: docker "
+     "run " DOCKER_ALL},
     {"clone", EPERM, "", always,
-     "user namespaces are forbidden here, by a container's seccomp profile, a security module, or because this "
-     "is a chroot; in docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"},
+     "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
+     "docker: docker run " DOCKER_ALL},
+    {"clone", EACCES, "", always,
+     "a security module refuses user namespaces here: allow userns_create (SELinux) or userns (AppArmor) for "
+     "capsule-run"},
     {"clone", ENOSPC, "", always,
      "too many namespaces; as root raise /proc/sys/user/max_*_namespaces (this is 0 inside another sandbox)"},
+    {"clone", EUSERS, "", always, "user namespaces are nested too deeply here: at most 32"},
     {"clone", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
-    {"clone", ENOSYS, "", is_filtered,
-     "a seccomp filter refuses clone3, as a container's does; in docker: --security-opt seccomp=unconfined "
-     "--security-opt systempaths=unconfined"},
-    {"idmap", ENOENT, "read /proc", always, "mount /proc here: mount -t proc proc /proc"},
+    {"init", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
+    {"doctor", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
+    {"clone", ENOSYS, "", in_kubernetes, "a seccomp filter refuses clone3; the container needs " KUBERNETES_ALL},
+    {"clone", ENOSYS, "", host_is_filtered,
+     "a seccomp filter refuses clone3, as a container's does; docker run " DOCKER_ALL},
     {"clone", ENOSYS, "", always, "clone3 is missing or filtered: Linux 5.14 or newer is needed"},
-    {"idmap", EPERM, "", apparmor_restricts,
-     "AppArmor restricts user namespaces here; as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
-     "or load a profile that allows userns for capsule-run"},
-    {"rootfs", 0, "make private", apparmor_restricts,
-     "AppArmor restricts user namespaces here; as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
-     "or load a profile that allows userns for capsule-run"},
+    {"clone", EINVAL, "", always,
+     "this kernel lacks a kind of namespace (CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_IPC_NS, CONFIG_UTS_NS, "
+     "CONFIG_CGROUPS) or is too old: Linux 5.14 or newer is needed"},
+    {"clone", EBUSY, "", always,
+     "the cgroup that was made can't hold processes: run it in a cgroup of its own: systemd-run --user --scope "
+     "-p Delegate=yes capsule-run ..."},
+
+    /* Id maps. */
+    {"idmap", ENOENT, "", proc_is_missing, "mount /proc here: mount -t proc proc /proc"},
+    {"files", ENOENT, "/proc/self", proc_is_missing, "mount /proc here: mount -t proc proc /proc"},
+    {"idmap", EPERM, "", apparmor_restricts_github,
+     "AppArmor restricts user namespaces on this runner; in a step before: sudo " APPARMOR_SWITCH},
+    {"idmap", EPERM, "", apparmor_restricts, APPARMOR_CURE},
+    {"idmap", EPERM, "write", lacks_setuid,
+     "root without the capabilities SETUID and SETGID can't map another id: add them (docker run --cap-add SETUID "
+     "--cap-add SETGID), or run as an ordinary user (docker run --user 1000:1000)"},
+    {"idmap", EROFS, "", always, "/proc is read-only here; as root: mount -o remount,rw /proc"},
+    {"idmap", EACCES, "", always,
+     "the kernel keeps the maps of a program that can't be read from its caller: chmod a+r on capsule-run itself"},
+
+    /* The view. AppArmor lets the namespace be made, but gives no capability in it. */
+    {"rootfs", 0, "make private", apparmor_restricts_github,
+     "AppArmor restricts user namespaces on this runner; in a step before: sudo " APPARMOR_SWITCH},
+    {"rootfs", 0, "make private", apparmor_restricts, APPARMOR_CURE},
+    {"uts", EPERM, "", apparmor_restricts, APPARMOR_CURE},
+    {"net", EPERM, "", apparmor_restricts, APPARMOR_CURE},
+    {"caps", EPERM, "", apparmor_restricts, APPARMOR_CURE},
+    {"rootfs", EACCES, "make private", in_kubernetes,
+     "the container's AppArmor profile refuses mounts; it needs " KUBERNETES_ALL},
+    {"rootfs", EACCES, "make private", in_container,
+     "the container's security profile refuses mounts; docker run " DOCKER_ALL},
     {"rootfs", EACCES, "make private", always,
      "a security module refuses mounts in user namespaces; allow userns for capsule-run there"},
     {"rootfs", EINVAL, "pivot_root", always,
      "the root file system is an initramfs; start the system from a mounted root"},
-    {"proc", EPERM, "mount /proc", always,
-     "the kernel refuses a new /proc where the visible one is partly covered, as in a container; in docker: "
-     "--security-opt systempaths=unconfined, in Kubernetes: procMount: Unmasked"},
+    {"rootfs", EPERM, "", host_is_filtered,
+     "a seccomp filter refuses mounts or pivot_root, as a container's does; docker run " DOCKER_ALL},
+    {"rootfs", ENOSYS, "", always,
+     "the mount calls of Linux 5.14 are missing or filtered; in a container: docker run " DOCKER_ALL},
+    {"rootfs", ENODEV, "", always, "this kernel has no tmpfs (CONFIG_TMPFS)"},
+    {"rootfs", ENOSPC, "", always,
+     "too many mounts, or the view is out of memory: as root raise fs.mount-max, or ask for more --ram"},
     {"rootfs", EACCES, "", always,
      "the task's user can't reach that path: make it and the directories above it accessible, or choose "
      "another with --dir or --bind"},
+    {"rootfs", ENOENT, "open_tree", always, "it was there a moment ago: start again"},
+    {"rootfs", ESTALE, "", always, "something renames what is being shown: start again when that has ended"},
+    {"devices", ENOENT, "bind /dev/", always,
+     "this host's /dev lacks a node: mount a devtmpfs there, or bind the host's: mount --rbind /dev DIR/dev"},
+    {"devices", ENODEV, "mount /dev/pts", always, "this kernel has no pseudo-terminals (CONFIG_UNIX98_PTYS)"},
+    {"proc", EPERM, "mount /proc", in_kubernetes,
+     "the kernel refuses a new /proc where the visible one is partly covered; the container needs " KUBERNETES_ALL},
+    {"proc", EPERM, "mount /proc", in_podman,
+     "the kernel refuses a new /proc where the visible one is partly covered; podman run --security-opt unmask=ALL"},
+    {"proc", EPERM, "mount /proc", always,
+     "the kernel refuses a new /proc where the visible one is partly covered or read-only, as in a container; docker "
+     "run --security-opt systempaths=unconfined, in Kubernetes: procMount: Unmasked with hostUsers: false"},
+    {"proc", EACCES, "", always,
+     "a security module refuses /proc, as docker's AppArmor profile does; docker run --security-opt "
+     "apparmor=unconfined"},
+    {"net", ENOSPC, "", always, "too many network namespaces; as root raise /proc/sys/user/max_net_namespaces"},
+    {"net", EINVAL, "", always, "this kernel has no network namespaces (CONFIG_NET_NS)"},
+    {"net", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
+    {"uts", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
+
+    /* The task's own walls. */
+    {"keyring", EPERM, "", always,
+     "a seccomp filter refuses keyctl, as a container's does; docker run " DOCKER_FILTER},
+    {"keyring", EDQUOT, "", always,
+     "this user has too many keys: see /proc/key-users; as root raise kernel.keys.maxkeys"},
+    {"filter", EINVAL, "", always, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)"},
+    {"filter", ENOSYS, "", always, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)"},
+    {"filter", EPERM, "", host_is_filtered,
+     "the filter that governs capsule-run refuses another one; in a container: docker run " DOCKER_FILTER},
+
+    /* What is shown. */
+    {"files", EPERM, "open_tree", host_is_filtered,
+     "a seccomp filter refuses open_tree, as a container's does; docker run " DOCKER_ALL},
+    {"files", EPERM, "open_tree", lacks_sys_admin,
+     "root without the capability SYS_ADMIN can't hand directories in; run capsule-run as an ordinary user (docker "
+     "run --user 1000:1000), or with docker run --cap-add SYS_ADMIN"},
+    {"files", ENOENT, "--bind", always, "what is shown must exist: check the path"},
+    {"files", EACCES, "--bind", always, "you can't reach that path yourself: check the modes above it"},
+    {"files", ENOENT, "mkdir", always, "make the directory above it first, or " OTHER_DIR},
+    {"files", EROFS, "", always, "that file system is read-only: " OTHER_DIR},
+    {"files", ENOSPC, "", always, "that file system is full: " OTHER_DIR},
+    {"files", EDQUOT, "", always, "your quota there is used up: " OTHER_DIR},
+    {"files", EACCES, "", always, "you can't write there: " OTHER_DIR},
+    {"files", EPERM, "chown", always,
+     "root can't hand this directory to the task's user (a network file system, or a missing capability CHOWN): "
+     OTHER_DIR},
+
+    /* Limits. */
+    {"cgroup", 0, "write", always,
+     "this cgroup is delegated in part only: run it outside, or in one of its own: systemd-run --user --scope -p "
+     "Delegate=yes capsule-run ..."},
+    {"cgroup", 0, "", in_kubernetes,
+     "the pod's own limits hold besides: resources.limits; memory of one task is watched, not bounded by the kernel"},
+    {"cgroup", 0, "", has_user_bus,
+     "systemd-run --user --scope -p Delegate=yes capsule-run ...; where your manager lacks the controllers, as root: "
+     "systemctl edit user@.service with [Service] Delegate=cpu memory pids; without a login: loginctl "
+     "enable-linger USER"},
+    {"cgroup", 0, "", in_container,
+     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
+     "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
+    {"cgroup", 0, "", has_cgroup2,
+     "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes capsule-run ... (without a login, as "
+     "root: loginctl enable-linger USER), a service with Delegate=yes, or as root"},
+    {"cgroup", 0, "", always,
+     "run it as root, or in a group of your own of cgroup v1, made by root: cgcreate -a USER -t USER -g "
+     "memory,pids:capsule, then cgexec -g memory,pids:capsule capsule-run ..."},
+    {"rlimit", EPERM, "", always, "a limit of the caller's is in the way: see ulimit -a"},
+
+    /* The program. */
     {"script", EACCES, "", always, "make it readable: chmod +r"},
     {"script", ENOENT, "", always, "check the path; options come before it, its own arguments after it"},
+    {"script", ENOTDIR, "", always, "check the path: something on the way is a file"},
+    {"script", ELOOP, "", always, "links lead in a circle: name the file itself"},
     {"exec", ENOENT, "", always,
      "inside, only the system, the sandbox directory and what --bind shows are there"},
     {"exec", EACCES, "", always,
-     "the task runs as a user of its own: the file, and the directories above it, must be open to others"},
+     "the task runs as a user of its own: the file, and the directories above it, must be open to others, and its "
+     "file system not mounted noexec"},
+
+    /* Whatever was tried. */
+    {"", EMFILE, "", always, "too few descriptors: raise ulimit -n (at least 64)"},
+    {"", ENFILE, "", always, "the whole machine has too many files open; as root raise fs.file-max"},
+    {"", ENOMEM, "", always, "out of memory: free some, or raise the limit of this cgroup or of ulimit -v"},
 };
 
 void hint_add(struct error *err)
 {
-	if (err->hint[0] != '\0')
+	if (err->hint[0] != '\0' || err->stage[0] == '\0')
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		if (strcmp(table[i].stage, err->stage) == 0 &&
+		if ((table[i].stage[0] == '\0' || strcmp(table[i].stage, err->stage) == 0) &&
 		    (table[i].errnum == 0 || table[i].errnum == err->errnum) &&
 		    strncmp(err->detail, table[i].detail, strlen(table[i].detail)) == 0 && table[i].when()) {
 			error_hint(err, "%s", table[i].hint);

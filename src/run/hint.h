@@ -1,4 +1,4 @@
-/* Cures for failures of a start whose cause is known: one table. */
+/* Cures for failures of a start whose cause is known: one table, which --doctor reads, too. */
 #ifndef CAPSULE_RUN_HINT_H
 #define CAPSULE_RUN_HINT_H
 

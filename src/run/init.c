@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
@@ -95,15 +94,6 @@ static int await_go(int channel_fd, struct error *err)
 		_exit(EXIT_FAILED);
 	if (r < 0 || message.type != CHANNEL_GO)
 		return error_set(err, "init", r < 0 ? -r : EBADMSG, "wait for the supervisor");
-	return 0;
-}
-
-static int become_sandbox_user(const struct idmap *ids, struct error *err)
-{
-	if (ids->privileged && setgroups(0, NULL) < 0)
-		return error_set(err, "credentials", errno, "setgroups");
-	if (setresgid(STAGE_GID, STAGE_GID, STAGE_GID) < 0 || setresuid(STAGE_UID, STAGE_UID, STAGE_UID) < 0)
-		return error_set(err, "credentials", errno, "become uid %d", STAGE_UID);
 	return 0;
 }
 
@@ -187,7 +177,7 @@ static void task_main(struct init_args *args, int init_fd)
 		error_set(&err, "task", errno, "chdir /");
 	else if (run_stages(early_stages, ARRAY_SIZE(early_stages), args->policy, ctx, &err) == 0 &&
 		 channel_send_fds(ctx->init_fd, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
-		 become_sandbox_user(&plan->ids, &err) == 0 &&
+		 idmap_become(&plan->ids, &err) == 0 &&
 		 run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, ctx, &err) == 0 &&
 		 await_go(ctx->init_fd, &err) == 0 &&
 		 run_stages(last_stages, ARRAY_SIZE(last_stages), args->policy, ctx, &err) == 0) {
@@ -411,7 +401,7 @@ void init_main(struct init_args *args)
 		fail(args->channel_fd, &err);
 	task = fork_task(args, &task_fd, &err);
 	if (task < 0 || await_go(args->channel_fd, &err) < 0 ||
-	    become_sandbox_user(&args->plan->ids, &err) < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
+	    idmap_become(&args->plan->ids, &err) < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
 	wipe_inheritance(args->wipe_argv);
 	sigemptyset(&mask);

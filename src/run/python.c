@@ -194,14 +194,19 @@ static int set_directories(struct plan *plan, const struct interpreter *python)
 	return 0;
 }
 
-int python_plan(const struct policy *policy, struct plan *plan, struct error *err)
+struct interpreter_request python_request(const struct policy *policy)
 {
-	const struct interpreter_request request = {
+	return (struct interpreter_request){
 	    .python = policy->command.python,
 	    .venv = policy->command.venv,
 	    .search_path = getenv("PATH"),
 	    .active_venv = getenv("VIRTUAL_ENV"),
 	};
+}
+
+int python_plan(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const struct interpreter_request request = python_request(policy);
 	struct interpreter python;
 	int r = interpreter_find(&request, &python, err);
 

@@ -2,7 +2,11 @@
 #ifndef CAPSULE_RUN_PYTHON_H
 #define CAPSULE_RUN_PYTHON_H
 
+#include "python/choose.h"
 #include "run/plan.h"
+
+/* What is looked for: the policy's options and the caller's PATH and VIRTUAL_ENV. Its strings are borrowed. */
+struct interpreter_request python_request(const struct policy *policy);
 
 /*
  * Finds the interpreter, adds what must be shown of it, and unless the policy's command is no Python sets exe

@@ -43,6 +43,9 @@ void run_kill(const struct run *run);
 /* Sends an order to init; when it can't be told, it is killed. */
 void run_order(const struct run *run, enum channel_type type, int sig);
 
+/* What holds --disk and --inodes: that depends on the sandbox directory alone, not on the host. */
+enum rung run_disk_rung(const struct policy *policy);
+
 /* Resolves everything on the host: signals, plan, cgroup, rungs. 0 or -errno; nothing has started. */
 ATTR_CHECKED int run_prepare(struct run *run, struct error *err);
 

@@ -109,6 +109,11 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 	return 0;
 }
 
+enum rung run_disk_rung(const struct policy *policy)
+{
+	return policy->files.fresh ? RUNG_TMPFS : RUNG_WATCHDOG;
+}
+
 /* Which rung holds which limit; an option that none can hold is an error. */
 static int choose_rungs(struct run *run, struct error *err)
 {
@@ -121,13 +126,10 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
 	rungs[OPTION_OUTPUT] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
-	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run->policy->files.fresh ? RUNG_TMPFS : RUNG_WATCHDOG;
+	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
 	if (limits->cpu_milli != LIMIT_NONE) {
-		if (!has_group) {
-			error_set(err, "cgroup", 0, "--cpu: no cgroup can hold it here: %s", run->cg.why_not);
-			return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope "
-					       "-p Delegate=yes capsule-run ..., or as root");
-		}
+		if (!has_group)
+			return error_set(err, "cgroup", 0, "--cpu: no cgroup can hold it here: %s", run->cg.why_not);
 		rungs[OPTION_CPU] = group;
 	}
 	if (limits->cpu_time_ms != LIMIT_NONE)
@@ -136,11 +138,8 @@ static int choose_rungs(struct run *run, struct error *err)
 		if (policy_is_open(run->policy, i))
 			rungs[i] = RUNG_NONE;
 	run->verdict.layers = ALWAYS_LAYERS | (has_group ? LAYER_BIT(LAYER_CGROUP) : 0);
-	if ((run->policy->require_layers & ~run->verdict.layers) != 0) {
-		error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
-		return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes "
-				       "capsule-run ..., or as root");
-	}
+	if ((run->policy->require_layers & ~run->verdict.layers) != 0)
+		return error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
 	if (!has_group) {
 		log_note("limits", "ram is held by a watchdog and pids by an rlimit: no cgroup is at hand");
 		log_verbose("cgroup", "%s", run->cg.why_not);

@@ -63,6 +63,23 @@ static int idmap_namespace(uid_t owner, gid_t group, const struct idmap *ids)
 	return r < 0 ? r : ns_fd;
 }
 
+int tree_map_owner(int tree_fd, const char *host, const struct stat *st, const struct idmap *ids,
+		   struct error *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
+	AUTO_CLOSE int ns_fd = idmap_namespace(st->st_uid, st->st_gid, ids);
+
+	if (ns_fd < 0)
+		return error_set(err, "files", -ns_fd, "map the owner of %s", host);
+	attr.userns_fd = (__u64)ns_fd;
+	if (mount_setattr(tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
+		error_set(err, "files", errno, "map the owner of %s", host);
+		return error_hint(err, "this file system can't map owners: choose another directory, or run "
+				       "capsule-run as the directory's owner");
+	}
+	return 0;
+}
+
 /*
  * As root, init will have neither the caller's uid nor capabilities over his files, so the mount is made
  * here with root's rights and handed in. Files of some user's stay his.
@@ -70,25 +87,13 @@ static int idmap_namespace(uid_t owner, gid_t group, const struct idmap *ids)
 static int make_tree(const struct idmap *ids, int object_fd, const struct stat *st, struct stage_tree *tree,
 		     struct error *err)
 {
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
-	AUTO_CLOSE int ns_fd = -1;
-
 	tree->tree_fd =
 	    open_tree(object_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
 	if (tree->tree_fd < 0)
 		return error_set(err, "files", errno, "open_tree %s", tree->host);
 	if (!tree->writable || st->st_uid == 0 || st->st_uid == ids->host_uid)
 		return 0;
-	ns_fd = idmap_namespace(st->st_uid, st->st_gid, ids);
-	if (ns_fd < 0)
-		return error_set(err, "files", -ns_fd, "map the owner of %s", tree->host);
-	attr.userns_fd = (__u64)ns_fd;
-	if (mount_setattr(tree->tree_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
-		error_set(err, "files", errno, "map the owner of %s", tree->host);
-		return error_hint(err, "this file system can't map owners: choose another directory, or run "
-				       "capsule-run as the directory's owner");
-	}
-	return 0;
+	return tree_map_owner(tree->tree_fd, tree->host, st, ids, err);
 }
 
 static int add_entry(struct plan *plan, const char *host, const char *guest, struct stage_tree **ret,
@@ -239,13 +244,13 @@ static int refuse_kind(const char *real, struct error *err)
  * Root's reach must not be lent: a link that some user made may lead to that user's own files and no
  * further. Looks at each link on the way as it is named; real is where the way ends.
  */
-static int check_links(const struct plan *plan, const char *path, const char *real, struct error *err)
+static int check_links(const struct idmap *ids, const char *path, const char *real, struct error *err)
 {
 	AUTO_FREE char *way = strdup(path);
 	struct stat end;
 	size_t length;
 
-	if (!plan->ids.privileged)
+	if (!ids->privileged)
 		return 0;
 	if (way == NULL || stat(real, &end) < 0)
 		return error_set(err, "files", way == NULL ? ENOMEM : errno, "%s", path);
@@ -275,7 +280,7 @@ int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct erro
 
 	if (real == NULL)
 		return error_set(err, "files", errno, "--bind %s", bind->host);
-	r = check_links(plan, bind->host, real, err);
+	r = check_links(&plan->ids, bind->host, real, err);
 	if (r == 0)
 		r = refuse_kind(real, err);
 	if (r < 0)
@@ -307,72 +312,119 @@ static bool is_empty_dir(int dir_fd)
 	return empty;
 }
 
-/* Root's own directory becomes the task's: the default one always, another one when nothing is in it. */
-static int hand_over(const struct policy *policy, const struct plan *plan, const char *path,
-		     struct error *err)
+/* A slash at the end is left out: "link/" would be followed. NULL: out of memory. */
+static char *workdir_path(const struct policy *policy)
 {
-	if (policy_is_explicit(policy, OPTION_DIR) && !is_empty_dir(plan->workdir_fd)) {
+	char *path = strdup(policy->files.dir);
+
+	for (size_t len = path == NULL ? 0 : strlen(path); len > 1 && path[len - 1] == '/'; len--)
+		path[len - 1] = '\0';
+	return path;
+}
+
+static int open_workdir(const char *path, int *ret_fd, struct stat *ret_st, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int errnum;
+
+	if (fd >= 0 && fstat(fd, ret_st) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	errnum = errno;
+	close_fd(&fd);
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		error_set(err, "files", 0, "%s is a symbolic link", path);
+	else
+		error_set(err, "files", errnum, "%s", path);
+	if (errnum == ENOENT)
+		return error_hint(err, "make it first: mkdir %s", path);
+	return error_hint(err, "the sandbox directory must be a real directory of yours: pass another "
+			       "with --dir DIR, or use --fresh");
+}
+
+/* Root's own directory becomes the task's: the default one always, another one when nothing is in it. */
+static int judge_owner(const struct policy *policy, const struct idmap *ids, const char *path, int fd,
+		       const struct stat *st, struct error *err)
+{
+	bool is_default = !policy_is_explicit(policy, OPTION_DIR);
+
+	if (ids->privileged && st->st_uid == 0) {
+		if (is_default || is_empty_dir(fd))
+			return 0;
 		error_set(err, "files", 0, "--dir %s: root's, and not empty", path);
 		return error_hint(err, "tasks never write as root: hand it over (chown %u:%u %s), choose an "
 				       "empty directory, or show it read-only with --bind",
-				  plan->ids.host_uid, plan->ids.host_gid, path);
+				  ids->host_uid, ids->host_gid, path);
 	}
-	return fchown(plan->workdir_fd, plan->ids.host_uid, plan->ids.host_gid) < 0
-		   ? error_set(err, "files", errno, "chown %s", path)
-		   : 0;
+	if (ids->privileged ? !is_default || st->st_uid == ids->host_uid : st->st_uid == geteuid())
+		return 0;
+	error_set(err, "files", 0, "%s belongs to uid %u, not to you", path, st->st_uid);
+	return error_hint(err, "pass a directory of your own with --dir DIR, or use --fresh for an "
+			       "empty one in memory");
+}
+
+/* Whether an open directory may be the sandbox directory. ret_real is the caller's to free, even on failure. */
+static int judge_workdir(const struct policy *policy, const struct idmap *ids, const char *path, int fd,
+			 const struct stat *st, char **ret_real, struct error *err)
+{
+	int r = judge_owner(policy, ids, path, fd, st, err);
+
+	if (r < 0)
+		return r;
+	*ret_real = realpath(path, NULL);
+	if (*ret_real == NULL)
+		return error_set(err, "files", errno, "%s", path);
+	if (strcmp(*ret_real, "/") == 0)
+		return error_set(err, "files", 0, "--dir /: would show the whole host");
+	if (policy_is_explicit(policy, OPTION_DIR))
+		r = check_links(ids, path, *ret_real, err);
+	return r < 0 ? r : refuse_kernel_directory(fd, path, err);
+}
+
+int tree_check_workdir(const struct policy *policy, const struct idmap *ids, bool *ret_exists, struct error *err)
+{
+	AUTO_FREE char *path = workdir_path(policy);
+	AUTO_FREE char *real = NULL;
+	AUTO_CLOSE int fd = -1;
+	struct stat st;
+	int r;
+
+	if (path == NULL)
+		return error_set(err, "files", ENOMEM, "%s", policy->files.dir);
+	*ret_exists = lstat(path, &st) == 0;
+	if (!*ret_exists && errno == ENOENT && !policy_is_explicit(policy, OPTION_DIR)) {
+		char *slash = strrchr(path, '/');
+
+		*slash = '\0';
+		return access(path, W_OK | X_OK) < 0
+			   ? error_set(err, "files", errno, "mkdir %s", policy->files.dir)
+			   : 0;
+	}
+	r = open_workdir(path, &fd, &st, err);
+	return r < 0 ? r : judge_workdir(policy, ids, path, fd, &st, &real, err);
 }
 
 int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	bool is_default = !policy_is_explicit(policy, OPTION_DIR);
-	AUTO_FREE char *given = strdup(policy->files.dir);
+	AUTO_FREE char *path = workdir_path(policy);
 	AUTO_FREE char *real = NULL;
-	const char *path = given;
 	struct stat st;
 	int r;
 
-	if (given == NULL)
+	if (path == NULL)
 		return error_set(err, "files", ENOMEM, "%s", policy->files.dir);
-	/* "link/" would be followed. */
-	for (size_t len = strlen(given); len > 1 && given[len - 1] == '/'; len--)
-		given[len - 1] = '\0';
-	if (is_default && mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (!policy_is_explicit(policy, OPTION_DIR) && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return error_set(err, "files", errno, "mkdir %s", path);
-	plan->workdir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (plan->workdir_fd < 0 || fstat(plan->workdir_fd, &st) < 0) {
-		int errnum = errno;
-		bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
-
-		if (is_link)
-			error_set(err, "files", 0, "%s is a symbolic link", path);
-		else
-			error_set(err, "files", errnum, "%s", path);
-		if (errnum == ENOENT)
-			return error_hint(err, "make it first: mkdir %s", path);
-		return error_hint(err, "the sandbox directory must be a real directory of yours: pass another "
-				       "with --dir DIR, or use --fresh");
-	}
-	if (plan->ids.privileged && st.st_uid == 0) {
-		r = hand_over(policy, plan, path, err);
-		if (r < 0)
-			return r;
-	} else if (plan->ids.privileged ? is_default && st.st_uid != plan->ids.host_uid
-					: st.st_uid != geteuid()) {
-		error_set(err, "files", 0, "%s belongs to uid %u, not to you", path, st.st_uid);
-		return error_hint(err, "pass a directory of your own with --dir DIR, or use --fresh for an "
-				       "empty one in memory");
-	}
-	real = realpath(path, NULL);
-	if (real == NULL)
-		return error_set(err, "files", errno, "%s", path);
-	if (strcmp(real, "/") == 0)
-		return error_set(err, "files", 0, "--dir /: would show the whole host");
-	r = is_default ? 0 : check_links(plan, path, real, err);
+	r = open_workdir(path, &plan->workdir_fd, &st, err);
 	if (r == 0)
-		r = refuse_kernel_directory(plan->workdir_fd, path, err);
-	if (r < 0)
-		return r;
-	r = tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
+		r = judge_workdir(policy, &plan->ids, path, plan->workdir_fd, &st, &real, err);
+	if (r == 0 && plan->ids.privileged && st.st_uid == 0 &&
+	    fchown(plan->workdir_fd, plan->ids.host_uid, plan->ids.host_gid) < 0)
+		r = error_set(err, "files", errno, "chown %s", path);
+	if (r == 0)
+		r = tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
 	if (r == 0) {
 		const struct stage_tree *tree = &plan->trees[plan->tree_count - 1];
 

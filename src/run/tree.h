@@ -2,6 +2,8 @@
 #ifndef CAPSULE_RUN_TREE_H
 #define CAPSULE_RUN_TREE_H
 
+#include <sys/stat.h>
+
 #include "run/plan.h"
 
 /* Adds one file or directory by its real path. */
@@ -26,5 +28,15 @@ ATTR_CHECKED int tree_add_bind(struct plan *plan, const struct policy_bind *bind
  * keeps its owner behind an id-mapped mount.
  */
 ATTR_CHECKED int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err);
+
+/* Judges the sandbox directory as tree_add_workdir() would, and changes nothing. *ret_exists: it is there; the default
+ * one need not be, if it could be made. */
+ATTR_CHECKED int tree_check_workdir(const struct policy *policy, const struct idmap *ids, bool *ret_exists,
+				    struct error *err);
+
+/* Gives a detached mount of the directory host, which has an owner of st's, to the task's id: an id-mapped mount. Root
+ * only. */
+ATTR_CHECKED int tree_map_owner(int tree_fd, const char *host, const struct stat *st, const struct idmap *ids,
+				struct error *err);
 
 #endif

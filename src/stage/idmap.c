@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,4 +118,13 @@ int idmap_write(pid_t child, const struct idmap *map, struct error *err)
 	}
 	r = write_map(proc_fd, "gid_map", STAGE_GID, map->host_gid, err);
 	return r < 0 ? r : write_map(proc_fd, "uid_map", STAGE_UID, map->host_uid, err);
+}
+
+int idmap_become(const struct idmap *map, struct error *err)
+{
+	if (map->privileged && setgroups(0, NULL) < 0)
+		return error_set(err, "credentials", errno, "setgroups");
+	if (setresgid(STAGE_GID, STAGE_GID, STAGE_GID) < 0 || setresuid(STAGE_UID, STAGE_UID, STAGE_UID) < 0)
+		return error_set(err, "credentials", errno, "become uid %d", STAGE_UID);
+	return 0;
 }

@@ -1,4 +1,4 @@
-/* User and group id maps of the new user namespace; the parent's side. user_namespaces(7). */
+/* User and group id maps of the new user namespace: the parent's side, and the child's. user_namespaces(7). */
 #ifndef CAPSULE_STAGE_IDMAP_H
 #define CAPSULE_STAGE_IDMAP_H
 
@@ -24,5 +24,9 @@ ATTR_CHECKED int idmap_choose(struct idmap *ret, struct error *err);
 
 /* Writes uid_map, setgroups and gid_map of a child that waits. */
 ATTR_CHECKED int idmap_write(pid_t child, const struct idmap *map, struct error *err);
+
+/* In the child, once the maps are written: sheds the groups where that can be, and becomes STAGE_UID. A change of
+ * credentials: it clears PDEATHSIG. */
+ATTR_CHECKED int idmap_become(const struct idmap *map, struct error *err);
 
 #endif

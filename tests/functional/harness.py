@@ -137,13 +137,14 @@ def mount(source, target, kind, flags, data=None):
         raise OSError(number, os.strerror(number), target)
 
 
-def private_mounts():
-    """For preexec_fn: a mount namespace of one's own, in which one may mount; the uid stays."""
+def private_mounts(user=not ROOT):
+    """For preexec_fn: a mount namespace of one's own, in which one may mount; the uid stays. user: in a user namespace
+    of one's own, which an ordinary user needs for it."""
     uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEWNS if ROOT else CLONE_NEWNS | CLONE_NEWUSER
+    flags = CLONE_NEWNS | CLONE_NEWUSER if user else CLONE_NEWNS
     if LIBC.unshare(flags) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    if not ROOT:
+    if user:
         for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (uid, uid)),
                            ("gid_map", "%d %d 1" % (gid, gid))):
             with open("/proc/self/" + name, "w") as f:

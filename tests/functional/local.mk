@@ -1,8 +1,11 @@
 # The functional and escape suites; tests/run.py finds the modules.
 EXTRA_DIST += \
+	tests/functional/brokenhost.py \
 	tests/functional/harness.py \
+	tests/functional/test_causes.py \
 	tests/functional/test_command.py \
 	tests/functional/test_completions.py \
+	tests/functional/test_doctor.py \
 	tests/functional/test_errors.py \
 	tests/functional/test_files.py \
 	tests/functional/test_hints.py \

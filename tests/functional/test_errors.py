@@ -55,16 +55,6 @@ class Requirements(harness.Case):
 
 
 class Machine(harness.Case):
-    @harness.only_user
-    def test_user_namespaces_are_switched_off(self):
-        unshare = harness.need("unshare")
-        shell = ('echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"')
-        if subprocess.run([unshare, "-Ur", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-            self.skipTest("unshare -Ur does not work here")
-        result = self.run_capsule("--fresh", "-c", "open('ran', 'w')", sandbox=False,
-                                  prefix=[unshare, "-Ur", "sh", "-c", shell, "sh"])
-        self.refused(result, "clone: ", "user namespaces are switched off", "sysctl user.max_user_namespaces")
-
     @harness.only_root
     def test_inside_a_user_namespace_of_the_hosts_root_alone(self):
         """There the task would be the host's root."""
@@ -80,18 +70,6 @@ class Machine(harness.Case):
         result = self.run_capsule("-q", "--fresh", "-c", "import os; print(os.getuid())", sandbox=False,
                                   prefix=[unshare, "-Ur"])
         self.assertEqual(self.check(result).out, "1000\n")
-
-    def test_inside_itself(self):
-        """No nested user namespace: the sandbox in a sandbox is refused, with a reason."""
-        result = self.run_capsule("-q", "--bind", harness.CAPSULE_RUN + ":/opt/capsule-run", "--exec", "--",
-                                  "/opt/capsule-run", "--fresh", "-c", "pass")
-        self.refused(result, "clone: ", "hint: ")
-
-    def test_too_few_descriptors(self):
-        import resource
-        result = self.run_capsule("-q", "--fresh", "-c", "pass", sandbox=False,
-                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)))
-        self.refused(result)
 
     @harness.only_root
     def test_set_id_use_is_refused(self):

@@ -25,6 +25,7 @@ check_PROGRAMS += \
 	tests/unit/test_error \
 	tests/unit/test_filter \
 	tests/unit/test_hint \
+	tests/unit/test_host \
 	tests/unit/test_interpreter \
 	tests/unit/test_layer \
 	tests/unit/test_ldcache \
@@ -32,8 +33,10 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_path \
 	tests/unit/test_policy \
+	tests/unit/test_probe \
 	tests/unit/test_profile \
 	tests/unit/test_relay \
+	tests/unit/test_report \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
@@ -53,7 +56,13 @@ tests_unit_test_elf_LDADD = $(unit_libs)
 tests_unit_test_error_LDADD = $(unit_libs)
 tests_unit_test_filter_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_hint_LDADD = $(unit_libs)
-tests_unit_test_hint_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fd_read_u64_at,--wrap=access
+tests_unit_test_hint_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=host_container,--wrap=host_sysctl_is,--wrap=host_in_chroot,--wrap=host_is_filtered \
+	-Wl,--wrap=host_in_capsule,--wrap=host_on_github,--wrap=host_has_capability,--wrap=host_user_bus \
+	-Wl,--wrap=geteuid,--wrap=access
+tests_unit_test_host_LDADD = $(unit_libs) $(CAP_LIBS)
+tests_unit_test_host_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=access,--wrap=fd_read_file_at
+tests_unit_test_probe_LDADD = $(unit_libs)
 tests_unit_test_interpreter_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_ldcache_LDADD = $(unit_libs)
@@ -63,6 +72,7 @@ tests_unit_test_path_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_profile_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
+tests_unit_test_report_LDADD = $(unit_libs) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)

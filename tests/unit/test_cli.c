@@ -99,6 +99,10 @@ static void test_accepted(void **state)
 	    {{"-V"}, CLI_VERSION, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"--print-policy"}, CLI_PRINT_POLICY, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"--print-policy", "--ram", "2G"}, CLI_PRINT_POLICY, COMMAND_NONE, NULL, "", OPTION_RAM, "2G"},
+	    {{"--doctor"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_JSON, "no"},
+	    {{"--doctor", "--json"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_JSON, "yes"},
+	    {{"--json", "--ram", "2G", "--doctor"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_RAM, "2G"},
+	    {{"--doctor", "--help", "t"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"--print-policy", "t.py", "a"}, CLI_PRINT_POLICY, COMMAND_SCRIPT, "t.py", "a", 0, NULL},
 	};
 
@@ -168,6 +172,12 @@ static void test_refused(void **state)
 	    {{"--help", "t.py"}, "--help t.py"},
 	    {{"-h", "limit"}, "--help limit"},
 	    {{"--print-policy=x"}, "--print-policy: takes no value"},
+	    {{"--doctor=x"}, "--doctor: takes no value"},
+	    {{"--doctor", "t"}, "--doctor: runs no task"},
+	    {{"--doctor", "-c", "x"}, "--doctor: runs no task"},
+	    {{"--doctor", "--result", "x"}, "--result"},
+	    {{"--json"}, "--json: goes with --doctor"},
+	    {{"--json", "t"}, "--json: goes with --doctor"},
 	    {{"--exec=ls"}, "--exec: takes no value"},
 	    /* Values that the table refuses. */
 	    {{"--ram", "1X", "t"}, "--ram 1X"},
