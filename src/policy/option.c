@@ -75,6 +75,8 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .help = "pass a variable; nothing else is passed"},
     [OPTION_NO_STDIN] = {"no-stdin", 'n', .group = OPTION_GROUP_TASK, FLAG(command.no_stdin),
 			 .help = "empty standard input"},
+    [OPTION_RAW_TERMINAL] = {"raw-terminal", 0, .group = OPTION_GROUP_TASK, FLAG(command.raw_terminal),
+			     .help = "let its escape sequences act on your terminal"},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
 		       .help = "write the verdict as JSON"},
     [OPTION_REQUIRE] = {"require", 0, .group = OPTION_GROUP_RUN,

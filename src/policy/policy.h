@@ -36,6 +36,7 @@ enum option_id {
 	OPTION_PYTHON,
 	OPTION_ENV,
 	OPTION_NO_STDIN,
+	OPTION_RAW_TERMINAL,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_QUIET,
@@ -93,6 +94,7 @@ struct policy_command {
 	struct strlist env; /* as given: NAME or NAME=VALUE */
 	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
 	bool no_stdin;
+	bool raw_terminal; /* the task's escape sequences reach the caller's terminal */
 };
 
 struct policy {
