@@ -191,6 +191,7 @@ static size_t judge_plain(struct scrub *scrub, char final, char *out)
 static size_t judge_modes(struct scrub *scrub, char final, char *out)
 {
 	struct parameters found;
+	bool all = true;
 	size_t len = 0;
 
 	if ((final != 'h' && final != 'l') || !parse(scrub->held + 1, scrub->held_len - 1, false, &found))
@@ -200,6 +201,7 @@ static size_t judge_modes(struct scrub *scrub, char final, char *out)
 
 		while (row < ARRAY_SIZE(modes) && modes[row].number != found.value[i])
 			row++;
+		all = all && row < ARRAY_SIZE(modes);
 		if (row == ARRAY_SIZE(modes))
 			continue;
 		note(scrub, CHANGED_MODE << row, (final == 'h') != modes[row].usual);
@@ -207,6 +209,7 @@ static size_t judge_modes(struct scrub *scrub, char final, char *out)
 	}
 	if (len == 0)
 		return 0;
+	scrub->neutralised += !all;
 	out[len] = final;
 	return len + 1;
 }

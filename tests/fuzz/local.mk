@@ -10,6 +10,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_cli \
 	tests/fuzz/fuzz_option \
 	tests/fuzz/fuzz_python \
+	tests/fuzz/fuzz_scrub \
 	tests/fuzz/fuzz_text \
 	tests/fuzz/fuzz_traceback
 
@@ -42,6 +43,10 @@ tests_fuzz_fuzz_python_SOURCES = tests/fuzz/fuzz_python.c $(fuzz_common)
 tests_fuzz_fuzz_python_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_python_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_python_LDADD = libcapsule.a
+tests_fuzz_fuzz_scrub_SOURCES = tests/fuzz/fuzz_scrub.c $(fuzz_common)
+tests_fuzz_fuzz_scrub_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_scrub_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_scrub_LDADD = libcapsule.a
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_common)
 tests_fuzz_fuzz_text_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

@@ -23,6 +23,7 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_policy \
 	tests/unit/test_relay \
+	tests/unit/test_scrub \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
@@ -44,6 +45,7 @@ tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
+tests_unit_test_scrub_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)

@@ -86,6 +86,7 @@ static void test_defaults(void **state)
 	    {OPTION_PYTHON, NULL, 0},
 	    {OPTION_ENV, NULL, 0},
 	    {OPTION_NO_STDIN, "no", 0},
+	    {OPTION_RAW_TERMINAL, "no", 0},
 	    {OPTION_RESULT, NULL, 0},
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_QUIET, "no", 0},
