@@ -21,7 +21,7 @@ enum channel_type {
 	CHANNEL_TERMINAL, /* from init: our side of the task's terminal */
 	CHANNEL_STOPPED, /* from init: the task has a terminal and was stopped; value is the signal */
 	CHANNEL_SIGNAL_GROUP, /* to init: value is sent to the task's process group */
-	CHANNEL_TURN,	 /* to init: value is an enum channel_turn */
+	CHANNEL_TURN,	 /* to init: value is an enum channel_turn; and back when it is so */
 	CHANNEL_MAX,
 };
 

@@ -371,6 +371,7 @@ static bool reap(const struct service *service, int *ret_status)
 /* Puts a process group into the foreground of the task's terminal. */
 static void give_turn(struct service *service, int turn)
 {
+	const struct channel_message done = {.type = CHANNEL_TURN, .value = turn};
 	pid_t now = tcgetpgrp(service->tty_fd);
 
 	if (now != service->init_group)
@@ -380,6 +381,8 @@ static void give_turn(struct service *service, int turn)
 	/* A group can be gone by now. */
 	else if (turn == CHANNEL_TURN_TASK || tcsetpgrp(service->tty_fd, service->last_group) < 0)
 		(void)tcsetpgrp(service->tty_fd, service->task);
+	if (channel_send(service->channel_fd, &done) < 0)
+		_exit(EXIT_FAILED);
 }
 
 static void obey(struct service *service, const struct channel_message *message)

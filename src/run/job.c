@@ -6,18 +6,31 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "run/poller.h"
 
 #define NEVER UINT64_MAX
 
 /* How long the task has to put its screen in order when capsule-run is asked to stop. */
 #define STOP_PATIENCE_MS 200
 
-/* Holds the terminal for the task, whose turn it is from now on. */
+/* Begins to hold the terminal: the task, which stands still, is given its turn first, or a key would find nobody
+ * to interrupt. */
 static void hold(struct run *run, enum channel_turn turn)
 {
+	run->takes_turn = true;
+	run_order(run, CHANNEL_TURN, (int)turn);
+}
+
+void job_has_turn(struct run *run)
+{
+	if (!run->takes_turn)
+		return;
+	run->takes_turn = false;
 	terminal_hold(&run->terminal);
-	if (run->terminal.held)
-		run_order(run, CHANNEL_TURN, (int)turn);
+	/* It was taken from us meanwhile: the task is stopped again when it reads. */
+	if (!run->terminal.held)
+		run_order(run, CHANNEL_TURN, CHANNEL_TURN_INIT);
+	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
 }
 
 /*
@@ -56,11 +69,13 @@ static void suspend(struct run *run, int sig, bool whole_job)
 	/* A terminal of another session, or none: there is no job to stop. */
 	if (!wants || terminal->controlling)
 		stopped = stop_self(sig, whole_job);
-	if (held || wants)
+	if ((held || wants) && !terminal->ended && terminal_is_ours(terminal)) {
 		hold(run, wants ? CHANNEL_TURN_TASK : CHANNEL_TURN_BACK);
-	if (!terminal->held && stopped) {
+		return;
+	}
+	if (stopped) {
 		run_order(run, CHANNEL_TURN, CHANNEL_TURN_INIT);
-	} else if (!terminal->held && wants) {
+	} else if (wants) {
 		if (!terminal->ended && terminal->fd >= 0)
 			log_note("terminal", "not in the foreground of its terminal: the task gets no input");
 		terminal_end_input(terminal);
@@ -76,12 +91,8 @@ void job_stopped(struct run *run, int sig)
 
 	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
 		return;
-	if (sig != SIGTSTP && !terminal->held)
+	if (sig != SIGTSTP && !terminal->held && !terminal->ended && terminal_is_ours(terminal))
 		hold(run, CHANNEL_TURN_TASK);
-	else
-		terminal = NULL;
-	if (terminal != NULL && terminal->held)
-		run_order(run, CHANNEL_SIGNAL_GROUP, SIGCONT);
 	else
 		suspend(run, sig, !asked);
 }
@@ -166,8 +177,11 @@ uint64_t job_deadline(struct run *run, uint64_t now_ms)
 		run->hang_up_ms = NEVER;
 		run_order(run, CHANNEL_SIGNAL_ALL, SIGKILL);
 	}
-	if (now_ms >= terminal->look_ms && terminal_look(terminal, now_ms))
+	if (now_ms >= terminal->look_ms && terminal_look(terminal, now_ms) && !run->takes_turn &&
+	    poller_waits(run->watch.proc_fd)) {
+		run_order(run, CHANNEL_SIGNAL_GROUP, SIGSTOP);
 		hold(run, CHANNEL_TURN_BACK);
+	}
 	next = run->suspend_ms < run->hang_up_ms ? run->suspend_ms : run->hang_up_ms;
 	return terminal->look_ms < next ? terminal->look_ms : next;
 }

@@ -26,6 +26,7 @@ struct run {
 	int wait_status;
 	bool failed; /* init said why the task did not start */
 	struct terminal terminal;
+	bool takes_turn; /* init was told to give it to the task */
 	struct relay_in in;
 	struct relay_out out;
 	struct relay_out err;

@@ -115,11 +115,13 @@ static void on_message(struct run *run)
 	case CHANNEL_STOPPED:
 		job_stopped(run, message.value);
 		break;
+	case CHANNEL_TURN:
+		job_has_turn(run);
+		break;
 	case CHANNEL_GO:
 	case CHANNEL_SIGNAL:
 	case CHANNEL_SIGNAL_GROUP:
 	case CHANNEL_SIGNAL_ALL:
-	case CHANNEL_TURN:
 	case CHANNEL_MAX:
 		run_kill(run);
 		break;

@@ -282,12 +282,9 @@ struct terminal_news terminal_run(struct terminal *terminal)
 
 bool terminal_look(struct terminal *terminal, uint64_t now_ms)
 {
-	bool waited = terminal->line_waits;
-
 	terminal->look_ms = now_ms + TERMINAL_LOOK_MS;
-	terminal->line_waits = (terminal->task.on & 1) != 0 && !terminal->held && !terminal->ended &&
-			       terminal_is_ours(terminal) && can_read(terminal->fd);
-	return waited && terminal->line_waits;
+	return (terminal->task.on & 1) != 0 && !terminal->held && !terminal->ended && terminal_is_ours(terminal) &&
+	       can_read(terminal->fd);
 }
 
 void terminal_hang_up(struct terminal *terminal)

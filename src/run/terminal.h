@@ -6,8 +6,8 @@
  * wants input: it begins in the background of its own terminal, so the kernel stops it when it reads or
  * sets modes, and init says so. Only then the terminal is held: raw, and what is typed goes to the task,
  * whose terminal does the editing, the echo and the signals. So a task that asks for nothing leaves no
- * trace: what was typed ahead is the shell's, and Ctrl-C reaches the whole job as ever. A task may also wait
- * by poll(2), which nothing tells: a line that lies there for a while while nobody takes it is given to it.
+ * trace: what was typed ahead is the shell's, and Ctrl-C reaches the whole job as ever. Who waits by
+ * poll(2) is not stopped; so while a line lies there, it is looked for such a task (poller.h).
  *
  * Nothing is read from, and no mode set on, a terminal whose foreground process group is not ours: it is
  * looked at before each time (tcgetpgrp), and SIGTTOU keeps its default, so that a race ends in a stop and not
@@ -25,7 +25,7 @@
 #include "stage/stage.h"
 
 #define TERMINAL_BUFFER 4096
-#define TERMINAL_LOOK_MS 400
+#define TERMINAL_LOOK_MS 200
 
 struct terminal {
 	struct stage_terminal task; /* on == 0: there is none */
@@ -34,7 +34,6 @@ struct terminal {
 	bool controlling; /* of our session */
 	bool held;	  /* raw, and the task reads from it */
 	bool ended;	  /* no more input */
-	bool line_waits;  /* seen by the last look */
 	struct termios saved; /* before it was held */
 	uint64_t look_ms;     /* next look; UINT64_MAX: never */
 	size_t start;	      /* what was typed and is not in the task's terminal yet */
@@ -81,7 +80,7 @@ unsigned int terminal_poll(const struct terminal *terminal, struct pollfd *fds);
 /* Moves what was typed, and looks whether there is still somebody at the other side. */
 struct terminal_news terminal_run(struct terminal *terminal);
 
-/* To be called when look_ms has come: true when it should be held, as a line waits that nobody takes. */
+/* To be called when look_ms has come: true when something was typed that a task could have. */
 bool terminal_look(struct terminal *terminal, uint64_t now_ms);
 
 /* The other side is gone. */
