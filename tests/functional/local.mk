@@ -1,6 +1,7 @@
 # The functional and escape suites; tests/run.py finds the modules.
 EXTRA_DIST += \
 	tests/functional/harness.py \
+	tests/functional/pseudoterminal.py \
 	tests/functional/test_command.py \
 	tests/functional/test_errors.py \
 	tests/functional/test_files.py \
@@ -10,6 +11,7 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_terminal.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \
@@ -18,4 +20,5 @@ EXTRA_DIST += \
 	tests/escape/probes_network.py \
 	tests/escape/probes_processes.py \
 	tests/escape/probes_setid.py \
-	tests/escape/test_runs.py
+	tests/escape/test_runs.py \
+	tests/escape/test_terminals.py
