@@ -231,7 +231,6 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 
 	terminal_find(&run->terminal, stdio_closed, run->policy->command.no_stdin);
 	r = prepare_streams(run, stdio_closed, task_fds, err);
-
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */
 	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)

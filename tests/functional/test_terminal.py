@@ -681,6 +681,25 @@ class Surroundings(Case):
         terminal.expect("done\r\n")
 
 
+class Faults(Case):
+    """A terminal that can't be made: the task does not start without it."""
+
+    def test_each_call(self):
+        strace = harness.need("strace")
+        if subprocess.run([strace, "-o", "/dev/null", "-e", "fault=umask", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("strace can't inject faults here")
+        for call, when in (("setsid", 1), ("setpgid", 1), ("fsopen", 1), ("fsconfig", 2), ("fsmount", 1)):
+            with self.subTest(call=call):
+                log = self.path("trace")
+                argv = [strace, "-f", "-qq", "-o", log, "-e", "trace=" + call, "-e",
+                        "fault=%s:error=EPERM:when=%d" % (call, when)]
+                terminal = Terminal(self, argv + self.argv("-q", "-c", "print('STARTED')"))
+                text = terminal.finish(125)
+                self.assertIn("(INJECTED)", self.read("trace"))
+                self.assertNotIn(b"STARTED", text)
+                self.assertRegex(text, rb"capsule-run: (devices|process|init|task): .*\r\n")
+
+
 class Escapes(Case):
     """What acts on the terminal does not reach it, unless --raw-terminal lets it through."""
 
