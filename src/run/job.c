@@ -164,6 +164,19 @@ void job_run(struct run *run)
 		tell_job(run, SIGQUIT);
 }
 
+/* A task that wants the terminal is stopped by the kernel; this is about those that are not. */
+static void look(struct run *run, uint64_t now_ms)
+{
+	enum terminal_sight sight = terminal_look(&run->terminal, now_ms);
+
+	if (run->takes_turn || sight == TERMINAL_QUIET ||
+	    (sight == TERMINAL_TYPED && !poller_waits(run->watch.proc_fd)))
+		return;
+	/* Its modes must not change while they are worked with. */
+	run_order(run, CHANNEL_SIGNAL_GROUP, SIGSTOP);
+	hold(run, CHANNEL_TURN_BACK);
+}
+
 uint64_t job_deadline(struct run *run, uint64_t now_ms)
 {
 	struct terminal *terminal = &run->terminal;
@@ -177,11 +190,8 @@ uint64_t job_deadline(struct run *run, uint64_t now_ms)
 		run->hang_up_ms = NEVER;
 		run_order(run, CHANNEL_SIGNAL_ALL, SIGKILL);
 	}
-	if (now_ms >= terminal->look_ms && terminal_look(terminal, now_ms) && !run->takes_turn &&
-	    poller_waits(run->watch.proc_fd)) {
-		run_order(run, CHANNEL_SIGNAL_GROUP, SIGSTOP);
-		hold(run, CHANNEL_TURN_BACK);
-	}
+	if (now_ms >= terminal->look_ms)
+		look(run, now_ms);
 	next = run->suspend_ms < run->hang_up_ms ? run->suspend_ms : run->hang_up_ms;
 	return terminal->look_ms < next ? terminal->look_ms : next;
 }

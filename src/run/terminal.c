@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -138,6 +139,33 @@ static void write_shown(struct terminal *terminal)
 	}
 }
 
+/* What a signal handler finds. */
+static const struct terminal *volatile rescued;
+
+static void rescue(int sig)
+{
+	const struct terminal *terminal = rescued;
+
+	if (terminal != NULL && terminal->held && terminal_is_ours(terminal))
+		(void)tcsetattr(terminal->fd, TCSANOW, &terminal->saved);
+	/* The handler is gone: this one ends us. */
+	(void)raise(sig);
+}
+
+/* Signals that would end us with the terminal raw; those that the supervisor handles are blocked. */
+static void set_rescue(const struct terminal *terminal)
+{
+	static const int deadly[] = {SIGABRT, SIGALRM,	 SIGBUS,  SIGFPE,  SIGILL,    SIGIO,   SIGPROF,
+				     SIGPWR,  SIGSEGV,	 SIGSYS,  SIGTRAP, SIGVTALRM, SIGXCPU, SIGSTKFLT};
+	struct sigaction action = {.sa_handler = rescue, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
+
+	rescued = terminal;
+	for (size_t i = 0; i < ARRAY_SIZE(deadly) && terminal != NULL; i++)
+		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			(void)sigaction(deadly[i], &action, NULL);
+}
+
 /* TCSANOW: anything else waits for a terminal that may be stopped by Ctrl-S. */
 static bool make_raw(const struct terminal *terminal)
 {
@@ -156,9 +184,10 @@ void terminal_hold(struct terminal *terminal)
 		return;
 	if ((terminal->saved.c_lflag & ICANON) != 0)
 		take_typed(terminal, true, terminal->saved.c_cc[VEOF]);
-	if (!make_raw(terminal))
+	set_rescue(terminal);
+	terminal->held = make_raw(terminal);
+	if (!terminal->held)
 		return;
-	terminal->held = true;
 	log_set_raw(true);
 	/* A line that is not finished. */
 	take_typed(terminal, false, 0);
@@ -280,11 +309,16 @@ struct terminal_news terminal_run(struct terminal *terminal)
 	return news;
 }
 
-bool terminal_look(struct terminal *terminal, uint64_t now_ms)
+enum terminal_sight terminal_look(struct terminal *terminal, uint64_t now_ms)
 {
+	struct termios modes;
+
 	terminal->look_ms = now_ms + TERMINAL_LOOK_MS;
-	return (terminal->task.on & 1) != 0 && !terminal->held && !terminal->ended && terminal_is_ours(terminal) &&
-	       can_read(terminal->fd);
+	if (terminal->held || terminal->ended || terminal->pty_fd < 0 || !terminal_is_ours(terminal))
+		return TERMINAL_QUIET;
+	if (tcgetattr(terminal->pty_fd, &modes) == 0 && (modes.c_lflag & ICANON) == 0)
+		return TERMINAL_KEYED;
+	return (terminal->task.on & 1) != 0 && can_read(terminal->fd) ? TERMINAL_TYPED : TERMINAL_QUIET;
 }
 
 void terminal_hang_up(struct terminal *terminal)
@@ -298,6 +332,7 @@ void terminal_hang_up(struct terminal *terminal)
 void terminal_fini(struct terminal *terminal)
 {
 	terminal_release(terminal);
+	set_rescue(NULL);
 	close_fd(&terminal->fd);
 	close_fd(&terminal->pty_fd);
 }

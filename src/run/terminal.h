@@ -55,7 +55,8 @@ void terminal_find(struct terminal *terminal, int stdio_closed, bool no_stdin);
 /* Whether its foreground process group is ours. */
 bool terminal_is_ours(const struct terminal *terminal);
 
-/* Takes it for the task, with what was typed ahead; nothing when it is not ours or is held already. */
+/* Takes it for the task, with what was typed ahead; nothing when it is not ours or is held already. From then on it
+ * is given back before any signal ends us; only after SIGKILL nobody is left to do it. One terminal at a time. */
 void terminal_hold(struct terminal *terminal);
 
 /* Gives it back as it was found, when it is held and still ours. */
@@ -80,8 +81,13 @@ unsigned int terminal_poll(const struct terminal *terminal, struct pollfd *fds);
 /* Moves what was typed, and looks whether there is still somebody at the other side. */
 struct terminal_news terminal_run(struct terminal *terminal);
 
-/* To be called when look_ms has come: true when something was typed that a task could have. */
-bool terminal_look(struct terminal *terminal, uint64_t now_ms);
+/* To be called when look_ms has come: whether the task should have the terminal though it was not stopped. */
+enum terminal_sight {
+	TERMINAL_QUIET,
+	TERMINAL_TYPED, /* something was typed; the task may wait for it by poll(2) */
+	TERMINAL_KEYED, /* the task has set up its own for single keys, ignoring SIGTTOU */
+};
+enum terminal_sight terminal_look(struct terminal *terminal, uint64_t now_ms);
 
 /* The other side is gone. */
 void terminal_hang_up(struct terminal *terminal);

@@ -196,6 +196,16 @@ class Typing(Case):
         terminal.finish()
         self.assertTrue(terminal.is_untouched())
 
+    def test_single_keys_of_who_ignores_sigttou(self):
+        code = ("import os, select, signal, tty\nsignal.signal(signal.SIGTTOU, signal.SIG_IGN)\ntty.setcbreak(0)\nprint('up')\n"
+                "select.select([0], [], [])\nprint('got', os.read(0, 10))")
+        terminal = self.run_at("-c", code)
+        terminal.expect("up\r\n")
+        terminal.until_raw()
+        terminal.send("k")
+        terminal.expect("got b'k'\r\n")
+        terminal.finish()
+
     def test_curses(self):
         code = ("import curses\ndef main(w):\n    w.addstr(0, 0, 'hello'); w.refresh()\n    return w.getch()\n"
                 "key = curses.wrapper(main)\nprint(key == curses.KEY_UP)")
@@ -298,8 +308,8 @@ class LeftAsFound(Case):
         self.assertTrue(terminal.is_untouched())
 
     def test_task_that_is_killed_from_outside(self):
-        terminal = self.held()
-        task = [pid for pid in harness.marked_processes("print(input('name? '))") if pid != terminal.pid]
+        terminal = self.held("print(input('name? '))  # " + self.dir)
+        task = [pid for pid in harness.marked_processes("# " + self.dir) if pid != terminal.pid]
         self.assertTrue(task)
         for pid in task:
             os.kill(pid, signal.SIGKILL)
@@ -318,6 +328,14 @@ class LeftAsFound(Case):
                 os.kill(terminal.pid, sig)
                 terminal.finish(None)
                 self.assertIn(terminal.status, (128 + sig, -sig))
+                self.assertTrue(terminal.is_untouched())
+
+    def test_signals_that_end_capsule_run(self):
+        for sig in (signal.SIGALRM, signal.SIGABRT, signal.SIGSEGV, signal.SIGXCPU):
+            with self.subTest(sig=sig):
+                terminal = self.held()
+                os.kill(terminal.pid, sig)
+                terminal.finish(-sig)
                 self.assertTrue(terminal.is_untouched())
 
     def test_timeout(self):
@@ -367,32 +385,34 @@ class LeftAsFound(Case):
 class Job(Case):
     """Ctrl-Z, fg, bg and & do what they do with any program."""
 
-    TICKS = "import itertools, time\nfor i in itertools.count(): print('tick', i, flush=True); time.sleep(0.1)"
+    def setUp(self):
+        super().setUp()
+        # Other runs of this test are not meant.
+        self.mark = "# " + self.dir
+        self.ticks = "import itertools, time\nfor i in itertools.count(): print('tick', i, flush=True); time.sleep(0.1)" + self.mark
 
     def quoted(self, code):
         return "$C -c " + shlex.quote(code)
 
-    def frozen(self, marker):
-        def states():
-            found = []
-            for pid in harness.marked_processes(marker):
-                try:
-                    with open("/proc/%d/stat" % pid) as f:
-                        found.append(f.read().rpartition(")")[2].split()[0])
-                except OSError:
-                    pass
-            return found
-        return states
+    def states(self, marker=None):
+        """Of capsule-run and its task."""
+        found = set()
+        for pid in harness.marked_processes(marker or self.mark):
+            try:
+                with open("/proc/%d/stat" % pid) as f:
+                    found.add(f.read().rpartition(")")[2].split()[0])
+            except OSError:
+                pass
+        return found
 
     def test_ctrl_z_and_fg(self):
         terminal = self.shell()
-        terminal.send(self.quoted(self.TICKS) + "\n")
+        terminal.send(self.quoted(self.ticks) + "\n")
         terminal.expect(r"tick 3\r\n")
         terminal.send("\x1a")
         terminal.expect("Stopped")
         terminal.expect(PROMPT)
-        self.assertIn("T", self.frozen("tick', i")())
-        self.assertNotIn("R", self.frozen("tick', i")())
+        harness.wait_until(lambda: self.states() == {"T"}, "the stop of both")
         shown = terminal.text.count(b"tick ")
         self.assertIn("here", self.in_shell(terminal, "sleep 1; echo here"))
         self.assertEqual(terminal.text.count(b"tick "), shown)
@@ -469,7 +489,7 @@ class Job(Case):
 
     def test_stopped_from_outside(self):
         terminal = self.shell()
-        terminal.send(self.quoted(self.TICKS) + "\n")
+        terminal.send(self.quoted(self.ticks) + "\n")
         terminal.expect(r"tick 1\r\n")
         pid = [p for p in harness.marked_processes(self.dir) if p != terminal.pid][0]
         os.kill(pid, signal.SIGTSTP)
@@ -479,11 +499,11 @@ class Job(Case):
         terminal.expect(r"tick \d+\r\ntick \d+\r\n")
 
     def test_stop_without_a_terminal(self):
-        process = self.start("-q", "-c", self.TICKS, preexec_fn=os.setpgrp)
+        process = self.start("-q", "-c", self.ticks, preexec_fn=os.setpgrp)
         process.stdout.readline()
         os.kill(process.pid, signal.SIGTSTP)
         self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
-        self.assertIn("T", self.frozen("tick', i")())
+        harness.wait_until(lambda: self.states() == {"T"}, "the stop of both")
         os.kill(process.pid, signal.SIGCONT)
         for _ in range(20):
             self.assertTrue(process.stdout.readline().startswith(b"tick"))
@@ -502,7 +522,7 @@ class Job(Case):
         usual = terminal.modes()
         terminal.send(self.quoted("print('got', input('na' + 'me? '))") + " &\n")
         terminal.expect(r"name\? ")
-        terminal.until(lambda: b"T" in b"".join(s.encode() for s in self.frozen(self.dir)()), "a stopped job")
+        terminal.until(lambda: "T" in self.states(self.dir), "a stopped job")
         self.assertIn("Stopped", self.in_shell(terminal, "jobs"))
         self.assertEqual(terminal.modes(), usual)
         terminal.send("fg\n")
@@ -514,11 +534,10 @@ class Job(Case):
 
     def test_wall_clock_runs_on(self):
         terminal = self.shell()
-        terminal.send("$C -t 3s --grace 100ms -c " + shlex.quote(self.TICKS) + "\n")
+        terminal.send("$C -t 3s --grace 100ms -c " + shlex.quote(self.ticks) + "\n")
         terminal.expect(r"tick 1\r\n")
         terminal.send("\x1a")
         terminal.expect("Stopped")
-        harness.wait_until(lambda: not self.frozen("tick', i")() or set(self.frozen("tick', i")()) == {"T"}, "the stop")
         time.sleep(4)
         terminal.send("fg\n")
         terminal.expect(PROMPT)
