@@ -29,7 +29,7 @@ class Terminal:
         os.set_inheritable(self.fd, False)
         self.resize(*size)
         self.before = self.modes()
-        env = {**os.environ, "TERM": "xterm", **(env or {})}
+        env = {**os.environ, "TERM": "xterm", "TERMINAL_NAME": os.ttyname(self.slave), **(env or {})}
         self.pid = os.fork()
         if self.pid == 0:
             try:
