@@ -26,6 +26,7 @@ _capsule_run()
 		[--venv]='@dir'
 		[-e]='@variable' [--env]='@variable'
 		[-n]='@flag' [--no-stdin]='@flag'
+		[--raw-terminal]='@flag'
 		[--filter]='default strict'
 		[--profile]='@profile'
 		[--result]='@file'

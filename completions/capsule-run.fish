@@ -72,6 +72,7 @@ complete -c capsule-run -n __capsule_run_options -l python $__capsule_run_file -
 complete -c capsule-run -n __capsule_run_options -l venv $__capsule_run_dir -d 'the interpreter of a virtual environment'
 complete -c capsule-run -n __capsule_run_options -s e -l env $__capsule_run_variable -d 'pass a variable; nothing else is passed'
 complete -c capsule-run -n __capsule_run_options -s n -l no-stdin -d 'empty standard input'
+complete -c capsule-run -n __capsule_run_options -l raw-terminal -d 'let its escape sequences act on your terminal'
 complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict' -d 'the system calls that it may make'
 complete -c capsule-run -n __capsule_run_options -l profile $__capsule_run_profile -d 'take values from a profile (ci, strict, ...)'
 complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -d 'write the verdict as JSON'

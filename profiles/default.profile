@@ -30,5 +30,7 @@ runtime = system
 filter = default
 # Standard input is relayed as far as the task reads it.
 no-stdin = no
+# Colour and cursor movement reach a terminal; what acts on it does not.
+raw-terminal = no
 quiet = no
 verbose = no

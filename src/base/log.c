@@ -6,6 +6,12 @@
 #include <string.h>
 
 static enum log_level log_level = LOG_NORMAL;
+static bool log_raw;
+
+void log_set_raw(bool raw)
+{
+	log_raw = raw;
+}
 
 void log_set_level(enum log_level level)
 {
@@ -16,13 +22,15 @@ static void write_line(const char *stage, const char *text)
 {
 	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char line[ERROR_DETAIL_MAX + ERROR_HINT_MAX];
-	int n = snprintf(line, sizeof(line) - 1, "capsule-run: %s: %s", stage, text);
+	int n = snprintf(line, sizeof(line) - 2, "capsule-run: %s: %s", stage, text);
 	size_t len = n < 0 ? 0 : (size_t)n;
 
-	if (len > sizeof(line) - 2)
-		len = sizeof(line) - 2;
+	if (len > sizeof(line) - 3)
+		len = sizeof(line) - 3;
 	line[len] = '\0';
 	error_sanitize(line);
+	if (log_raw)
+		line[len++] = '\r';
 	line[len++] = '\n';
 	/* A reader that stalls must not hold us for ever: after a second the line is lost. */
 	if (poll(&ready, 1, 1000) != 1)

@@ -5,12 +5,17 @@
 #ifndef CAPSULE_BASE_LOG_H
 #define CAPSULE_BASE_LOG_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE };
 
 /* Sets what log_note() and log_verbose() print. Errors are always printed. */
 void log_set_level(enum log_level level);
+
+/* Standard error may be a terminal in raw mode: lines then end in CR and LF. */
+void log_set_raw(bool raw);
 
 /* "capsule-run: STAGE: what: errno text", then "capsule-run: hint: ..." when there is a hint. */
 void log_error(const struct error *err);

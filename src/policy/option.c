@@ -139,6 +139,10 @@ const struct option_row option_table[OPTION_MAX] = {
 			 .help = "empty standard input", .common = true,
 			 .more =
 			     "Otherwise standard input is relayed, as far as the task reads it."},
+    [OPTION_RAW_TERMINAL] = {"raw-terminal", 0, .group = OPTION_GROUP_TASK, FLAG(command.raw_terminal),
+			     .help = "let its escape sequences act on your terminal",
+			     .more = "Otherwise those that colour, move the cursor, erase and scroll pass, "
+				     "and all others are left out."},
     [OPTION_FILTER] = {"filter", 0, .group = OPTION_GROUP_TASK,
 		       CHOICE(command.filter, filter_words, "default", "default|strict"),
 		       .help = "the system calls that it may make",

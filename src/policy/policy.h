@@ -38,6 +38,7 @@ enum option_id {
 	OPTION_VENV,
 	OPTION_ENV,
 	OPTION_NO_STDIN,
+	OPTION_RAW_TERMINAL,
 	OPTION_FILTER,
 	OPTION_PROFILE,
 	OPTION_RESULT,
@@ -113,6 +114,7 @@ struct policy_command {
 	struct strlist env; /* as given: NAME or NAME=VALUE */
 	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
 	bool no_stdin;
+	bool raw_terminal; /* the task's escape sequences reach the caller's terminal */
 	enum policy_filter filter;
 };
 

@@ -17,9 +17,9 @@ int channel_send(int fd, const struct channel_message *message)
 	return (size_t)n == sizeof(*message) ? 0 : -EIO;
 }
 
-int channel_send_fds(int fd, const int *fds, unsigned int count)
+int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned int count)
 {
-	struct channel_message message = {.type = CHANNEL_VIEW, .value = (int32_t)count};
+	struct channel_message message = {.type = type, .value = (int32_t)count};
 	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
 	union {
 		struct cmsghdr align;

@@ -18,7 +18,18 @@ enum channel_type {
 	CHANNEL_FAILED,	 /* from init: a stage failed; error says which */
 	CHANNEL_STARTED, /* from init: the exec worked */
 	CHANNEL_EXITED,	 /* from init: value is the task's wait status */
+	CHANNEL_TERMINAL, /* from init: our side of the task's terminal */
+	CHANNEL_STOPPED, /* from init: the task has a terminal and was stopped; value is the signal */
+	CHANNEL_SIGNAL_GROUP, /* to init: value is sent to the task's process group */
+	CHANNEL_TURN,	 /* to init: value is an enum channel_turn; and back when it is so */
 	CHANNEL_MAX,
+};
+
+/* Who is in the foreground of the task's terminal. */
+enum channel_turn {
+	CHANNEL_TURN_INIT, /* nobody: whoever reads from it or sets it is stopped */
+	CHANNEL_TURN_BACK, /* who was before, at first the task's own group */
+	CHANNEL_TURN_TASK, /* the task's own group */
 };
 
 struct channel_message {
@@ -33,8 +44,8 @@ struct channel_message {
  * whole buffer unread. */
 ATTR_CHECKED int channel_send(int fd, const struct channel_message *message);
 
-/* Sends CHANNEL_VIEW with count descriptors, which stay the caller's. */
-ATTR_CHECKED int channel_send_fds(int fd, const int *fds, unsigned int count);
+/* Sends a message of that type with count descriptors, which stay the caller's. */
+ATTR_CHECKED int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned int count);
 
 /*
  * Receives one message. 1: *ret is filled, and ret_fds (CHANNEL_FDS of them, -1 for none) hold

@@ -18,6 +18,11 @@
  * are wiped before there is anybody who could read /proc/1. init's own filter comes after the fork:
  * inherited, it would govern the task.
  *
+ * With a terminal the fork comes after the credentials: init makes the terminal, leads its session and is to
+ * the task what a shell is to a job (stage/devices.c). It says when the task was stopped, and puts the task
+ * into the foreground or itself, as the supervisor has it; who reads from a terminal out of its turn is
+ * stopped by the kernel, and that is how the supervisor learns that the task wants input at all.
+ *
  * PID 1 ends by _exit(): the kernel then kills everything else in the namespace (pid_namespaces(7)).
  */
 #include "run/init.h"
@@ -44,6 +49,9 @@
 #define EXIT_FAILED 125
 #define BACKSTOP_MS 1000
 #define TREES_MAX 128
+
+/* In init, before it forks a task that is to have a terminal. */
+static stage_fn *const terminal_stages[] = {stage_terminal};
 
 /* In the task, as soon as it is forked: needs no ids. */
 static stage_fn *const early_stages[] = {stage_network, stage_loopback};
@@ -171,12 +179,14 @@ static void task_main(struct init_args *args, int init_fd)
 
 	memset(&err, 0, sizeof(err));
 	(void)close(args->channel_fd);
+	close_fd(&ctx->pty_fd);
+	close_fd(&ctx->tty_fd);
 	ctx->init_fd = init_fd;
 	/* The root, which pivot_root() exchanges for every process that stands in it. */
 	if (chdir("/") < 0)
 		error_set(&err, "task", errno, "chdir /");
 	else if (run_stages(early_stages, ARRAY_SIZE(early_stages), args->policy, ctx, &err) == 0 &&
-		 channel_send_fds(ctx->init_fd, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
+		 channel_send_fds(ctx->init_fd, CHANNEL_VIEW, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
 		 idmap_become(&plan->ids, &err) == 0 &&
 		 run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, ctx, &err) == 0 &&
 		 await_go(ctx->init_fd, &err) == 0 &&
@@ -269,6 +279,24 @@ static pid_t fork_task(struct init_args *args, int *ret_task_fd, struct error *e
 	return pid;
 }
 
+/* As fork_task(), with a terminal: the task is a job of ours, in the background. */
+static pid_t fork_job(struct init_args *args, int *ret_task_fd, struct error *err)
+{
+	struct stage_ctx *ctx = &args->ctx;
+	pid_t pid;
+
+	if (run_stages(terminal_stages, ARRAY_SIZE(terminal_stages), args->policy, ctx, err) < 0)
+		return -1;
+	if (channel_send_fds(args->channel_fd, CHANNEL_TERMINAL, &ctx->pty_fd, 1) < 0)
+		return error_set(err, "init", EPIPE, "hand over the terminal");
+	pid = fork_task(args, ret_task_fd, err);
+	close_fd(&ctx->pty_fd);
+	/* Here and in the task: whoever comes first. */
+	if (pid > 0 && setpgid(pid, pid) < 0)
+		return error_set(err, "init", errno, "setpgid");
+	return pid;
+}
+
 /* Builds the view while the task prepares itself, and lets it exec. */
 static int start_task(struct init_args *args, int task_fd, struct error *err)
 {
@@ -279,7 +307,8 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 		r = run_stages(view_stages, ARRAY_SIZE(view_stages), args->policy, ctx, err);
 	if (r == 0)
 		r = join_network(task_fd, err);
-	if (r == 0 && channel_send_fds(args->channel_fd, (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
+	if (r == 0 && channel_send_fds(args->channel_fd, CHANNEL_VIEW,
+				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
 				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
@@ -290,29 +319,74 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 	return r < 0 ? r : await_exec(task_fd, err);
 }
 
-/* Reaps what has ended. Returns true, with the wait status, when the task's main process has. */
-static bool reap(pid_t task, int *ret_status)
+/* What init serves. */
+struct service {
+	int channel_fd;
+	int signal_fd;
+	int tty_fd; /* the task's terminal, or -1 */
+	pid_t task;
+	pid_t init_group;
+	pid_t last_group; /* who was in the foreground before init */
+};
+
+/* The task was stopped. SIGSTOP is how all of it is frozen from outside, and no news there. */
+static void report_stop(const struct service *service, int sig)
 {
+	const struct channel_message message = {.type = CHANNEL_STOPPED, .value = sig};
+
+	if (sig != SIGSTOP && channel_send(service->channel_fd, &message) < 0)
+		_exit(EXIT_FAILED);
+}
+
+/* Reaps what has ended. Returns true, with the wait status, when the task's main process has. */
+static bool reap(const struct service *service, int *ret_status)
+{
+	int flags = WNOHANG | __WALL | (service->tty_fd >= 0 ? WUNTRACED : 0);
+
 	for (;;) {
 		int status = 0;
-		pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
+		pid_t pid = waitpid(-1, &status, flags);
 
 		if (pid <= 0)
 			return false;
-		if (pid == task) {
+		if (pid != service->task)
+			continue;
+		if (!WIFSTOPPED(status)) {
 			*ret_status = status;
 			return true;
 		}
+		report_stop(service, WSTOPSIG(status));
 	}
 }
 
-static void obey(const struct channel_message *message, pid_t task)
+/* Puts a process group into the foreground of the task's terminal. */
+static void give_turn(struct service *service, int turn)
+{
+	const struct channel_message done = {.type = CHANNEL_TURN, .value = turn};
+	pid_t now = tcgetpgrp(service->tty_fd);
+
+	if (now != service->init_group)
+		service->last_group = now;
+	if (turn == CHANNEL_TURN_INIT)
+		(void)tcsetpgrp(service->tty_fd, service->init_group);
+	/* A group can be gone by now. */
+	else if (turn == CHANNEL_TURN_TASK || tcsetpgrp(service->tty_fd, service->last_group) < 0)
+		(void)tcsetpgrp(service->tty_fd, service->task);
+	if (channel_send(service->channel_fd, &done) < 0)
+		_exit(EXIT_FAILED);
+}
+
+static void obey(struct service *service, const struct channel_message *message)
 {
 	/* ESRCH: ended meanwhile; SIGCHLD tells. */
 	if (message->type == CHANNEL_SIGNAL)
-		(void)kill(task, message->value);
+		(void)kill(service->task, message->value);
+	else if (message->type == CHANNEL_SIGNAL_GROUP)
+		(void)kill(-service->task, message->value);
 	else if (message->type == CHANNEL_SIGNAL_ALL)
 		(void)kill(-1, message->value);
+	else if (message->type == CHANNEL_TURN && service->tty_fd >= 0)
+		give_turn(service, message->value);
 }
 
 /* When to end it whatever the supervisor does: a task may have found a way to keep it busy. */
@@ -333,10 +407,11 @@ static int until(uint64_t end_ms)
 	return end_ms - now > 3600000 ? 3600000 : (int)(end_ms - now);
 }
 
-static void serve(int channel_fd, int signal_fd, pid_t task, uint64_t end_ms) ATTR_NORETURN;
-static void serve(int channel_fd, int signal_fd, pid_t task, uint64_t end_ms)
+static void serve(struct service *service, uint64_t end_ms) ATTR_NORETURN;
+static void serve(struct service *service, uint64_t end_ms)
 {
-	struct pollfd fds[] = {{.fd = channel_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = service->channel_fd, .events = POLLIN},
+			       {.fd = service->signal_fd, .events = POLLIN}};
 	struct channel_message message = {.type = CHANNEL_EXITED};
 	int none[CHANNEL_FDS];
 
@@ -345,23 +420,23 @@ static void serve(int channel_fd, int signal_fd, pid_t task, uint64_t end_ms)
 		int status = 0;
 
 		/* A look before the first wait: the task may have ended already. */
-		if (reap(task, &status)) {
+		if (reap(service, &status)) {
 			message.value = status;
-			(void)(channel_send(channel_fd, &message) < 0);
+			(void)(channel_send(service->channel_fd, &message) < 0);
 			_exit(0);
 		}
 		if ((poll(fds, ARRAY_SIZE(fds), until(end_ms)) < 0 && errno != EINTR) ||
 		    (end_ms != LIMIT_NONE && clock_ms() >= end_ms))
 			_exit(EXIT_FAILED);
-		if ((fds[1].revents & POLLIN) != 0 && read(signal_fd, &info, sizeof(info)) < 0 &&
+		if ((fds[1].revents & POLLIN) != 0 && read(service->signal_fd, &info, sizeof(info)) < 0 &&
 		    errno != EAGAIN)
 			_exit(EXIT_FAILED);
 		if (fds[0].revents != 0) {
 			struct channel_message order;
 
-			if (channel_receive(channel_fd, &order, none) <= 0)
+			if (channel_receive(service->channel_fd, &order, none) <= 0)
 				_exit(EXIT_FAILED);
-			obey(&order, task);
+			obey(service, &order);
 		}
 	}
 }
@@ -371,7 +446,7 @@ static void close_setup(struct stage_ctx *ctx)
 {
 	for (int fd = 0; fd < 3; fd++) {
 		(void)close(fd);
-		(void)close(ctx->stdio_fd[fd]);
+		close_fd(&ctx->stdio_fd[fd]);
 	}
 	close_fd(&ctx->script_fd);
 	for (size_t i = 0; i < ctx->tree_count; i++)
@@ -388,26 +463,31 @@ static void close_setup(struct stage_ctx *ctx)
 void init_main(struct init_args *args)
 {
 	const struct channel_message started = {.type = CHANNEL_STARTED};
+	bool has_terminal = args->ctx.terminal != NULL;
+	struct service service = {.channel_fd = args->channel_fd};
 	struct error err;
 	int task_fd = -1;
-	int signal_fd;
 	sigset_t mask;
-	pid_t task;
 
 	memset(&err, 0, sizeof(err));
 	/* PID 1 gets no signal from inside that it has no handler for; from outside only SIGKILL counts. */
 	sigfillset(&mask);
 	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || close_others(args, &err) < 0)
 		fail(args->channel_fd, &err);
-	task = fork_task(args, &task_fd, &err);
-	if (task < 0 || await_go(args->channel_fd, &err) < 0 ||
-	    idmap_become(&args->plan->ids, &err) < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
+	if (!has_terminal)
+		service.task = fork_task(args, &task_fd, &err);
+	if (service.task < 0 || await_go(args->channel_fd, &err) < 0 ||
+	    idmap_become(&args->plan->ids, &err) < 0)
+		fail(args->channel_fd, &err);
+	if (has_terminal)
+		service.task = fork_job(args, &task_fd, &err);
+	if (service.task < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
 	wipe_inheritance(args->wipe_argv);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
-	signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signal_fd < 0) {
+	service.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (service.signal_fd < 0) {
 		error_set(&err, "init", errno, "signalfd");
 		fail(args->channel_fd, &err);
 	}
@@ -417,7 +497,10 @@ void init_main(struct init_args *args)
 		_exit(EXIT_FAILED);
 	(void)close(task_fd);
 	close_setup(&args->ctx);
+	service.tty_fd = args->ctx.tty_fd;
+	service.init_group = getpgrp();
+	service.last_group = service.task;
 	if (stage_filter_init(args->policy, &args->ctx, &err) < 0)
 		fail(args->channel_fd, &err);
-	serve(args->channel_fd, signal_fd, task, backstop_ms(&args->policy->limits));
+	serve(&service, backstop_ms(&args->policy->limits));
 }

@@ -228,6 +228,24 @@ static int set_env(struct strlist *env, const char *name, const char *value)
 	return strlist_addf(env, "%s=%s", name, value);
 }
 
+/* What a program must know of the terminal that it will have. It is the task's to believe, so any value will do. */
+static int set_terminal_env(const struct policy *policy, struct strlist *env)
+{
+	static const char *const names[] = {"TERM", "COLORTERM"};
+	int r = 0;
+
+	if (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO) &&
+	    (policy->command.no_stdin || !isatty(STDIN_FILENO)))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL)
+			r = set_env(env, names[i], value);
+	}
+	return r;
+}
+
 /* The environment is built from nothing; what --env passes replaces what is ours. */
 static int plan_env(const struct policy *policy, struct plan *plan, struct error *err)
 {
@@ -251,6 +269,8 @@ static int plan_env(const struct policy *policy, struct plan *plan, struct error
 		r = set_env(&own, "LANG", "C.UTF-8");
 	if (r == 0)
 		r = set_env(&own, "USER", "agent");
+	if (r == 0)
+		r = set_terminal_env(policy, &own);
 	/* What was printed before a limit ended the task must not be lost in a buffer. */
 	if (r == 0 && policy->command.kind != COMMAND_EXEC)
 		r = set_env(&own, "PYTHONUNBUFFERED", "1");

@@ -16,6 +16,12 @@
 #define SLOW_CHUNK 4096
 /* What poll() promises room for in a terminal. */
 #define TERMINAL_CHUNK 1
+/* How much is read when it may grow by being judged. */
+#define SCRUB_CHUNK 8192
+/* How long a terminal is waited for that takes nothing. */
+#define PUT_BACK_MS 200
+
+_Static_assert(SCRUB_ROOM(SCRUB_CHUNK) <= RELAY_BUFFER, "what was judged fits");
 
 static size_t unread_by_task(int pipe_fd)
 {
@@ -47,6 +53,7 @@ void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bo
 {
 	*relay = (struct relay_out){.from_fd = from_fd, .own_fd = -1, .to_fd = to_fd, .bound = bound};
 	relay->kind = to_fd < 0 ? RELAY_FILE_PLAIN : file_kind(to_fd);
+	relay->is_terminal = relay->kind == RELAY_FILE_SLOW && isatty(to_fd);
 	/* A stopped terminal (Ctrl-S) must not stop us: the caller's own open file can't be made
 	 * nonblocking, since he shares it, but another one can. */
 	if (relay->kind == RELAY_FILE_SLOW) {
@@ -58,6 +65,11 @@ void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bo
 			relay->to_fd = relay->own_fd;
 	}
 	set_nonblocking(from_fd);
+}
+
+void relay_out_scrub(struct relay_out *relay)
+{
+	relay->scrubs = true;
 }
 
 static bool out_pending(const struct relay_out *relay)
@@ -110,13 +122,15 @@ static ssize_t write_some(const struct relay_out *relay)
 	return writev(relay->to_fd, &iov, 1);
 }
 
-/* The reader is gone: the task's next write gets SIGPIPE, as it would have without us. */
+/* The reader is gone: the task's next write gets SIGPIPE, as it would have without us. A terminal that hung up
+ * has no such end: what comes is lost. */
 static void reader_gone(struct relay_out *relay)
 {
 	relay->dropped += relay->end - relay->start;
 	relay->start = relay->end = 0;
 	relay->to_fd = -1;
-	close_fd(&relay->from_fd);
+	if (!relay->is_terminal)
+		close_fd(&relay->from_fd);
 }
 
 static bool flush(struct relay_out *relay)
@@ -130,8 +144,8 @@ static bool flush(struct relay_out *relay)
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			return false;
 		} else {
-			/* What is lost already the task can't be told; the caller is. */
-			if (errno != EPIPE && errno != ECONNRESET)
+			/* What is lost already the task can't be told; the caller is, unless his terminal hung up. */
+			if (errno != EPIPE && errno != ECONNRESET && (errno != EIO || !relay->is_terminal))
 				relay->errnum = errno;
 			reader_gone(relay);
 		}
@@ -141,21 +155,53 @@ static bool flush(struct relay_out *relay)
 }
 
 /* Cuts what was read down to what may still be passed on. */
-static void apply_bound(struct relay_out *relay)
+static size_t apply_bound(struct relay_out *relay, size_t n)
 {
-	uint64_t room = relay->bound - relay->passed;
-	size_t n = relay->end - relay->start;
+	uint64_t room = relay->bound - relay->taken;
 
-	if (relay->to_fd < 0)
-		room = relay->bound == LIMIT_NONE ? 0 : room < n ? room : n;
 	if (relay->bound != LIMIT_NONE && n > room) {
 		relay->dropped += n - room;
-		relay->end = relay->start + (size_t)room;
+		n = (size_t)room;
 	}
+	relay->taken += n;
+	return n;
+}
+
+/* Leaves out the CR of each CR LF. */
+static size_t drop_returns(char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != '\r' || i + 1 == len || text[i + 1] != '\n')
+			text[n++] = text[i];
+	return n;
+}
+
+/* Reads what the task wrote, as it is to be passed on, into the buffer, which is empty. As read(). */
+static ssize_t take_output(struct relay_out *relay)
+{
+	char chunk[SCRUB_CHUNK];
+	ssize_t n = relay->scrubs ? read(relay->from_fd, chunk, sizeof(chunk))
+				  : read(relay->from_fd, relay->buffer, RELAY_BUFFER);
+	size_t len;
+
+	if (n <= 0)
+		return n;
+	if (relay->tail != NULL)
+		tail_add(relay->tail, relay->scrubs ? chunk : relay->buffer, (size_t)n);
+	len = apply_bound(relay, (size_t)n);
+	if (relay->drops_returns)
+		len = drop_returns(relay->scrubs ? chunk : relay->buffer, len);
+	if (relay->scrubs)
+		len = scrub_run(&relay->scrub, chunk, len, relay->buffer);
+	relay->start = 0;
+	relay->end = len;
 	if (relay->to_fd < 0) {
-		relay->passed += relay->end - relay->start;
-		relay->start = relay->end = 0;
+		relay->passed += len;
+		relay->end = 0;
 	}
+	return n;
 }
 
 void relay_out_run(struct relay_out *relay, bool last)
@@ -178,18 +224,13 @@ void relay_out_run(struct relay_out *relay, bool last)
 			reader_gone(relay);
 			return;
 		}
-		n = read(relay->from_fd, relay->buffer, RELAY_BUFFER);
+		n = take_output(relay);
 		if (n < 0 && (errno == EINTR || (errno == EAGAIN && !last)))
 			return;
 		if (n <= 0) {
 			close_fd(&relay->from_fd);
 			return;
 		}
-		relay->start = 0;
-		relay->end = (size_t)n;
-		if (relay->tail != NULL)
-			tail_add(relay->tail, relay->buffer, relay->end);
-		apply_bound(relay);
 		if (!flush(relay))
 			return;
 	}
@@ -200,6 +241,18 @@ bool relay_out_done(const struct relay_out *relay)
 	return relay->from_fd < 0 && !out_pending(relay);
 }
 
+void relay_out_put_back(struct relay_out *relay)
+{
+	struct pollfd ready = {.fd = relay->to_fd, .events = POLLOUT};
+	char text[SCRUB_RESTORE_MAX];
+	size_t len = scrub_restore(&relay->scrub, text);
+
+	/* A terminal that is stopped has this to itself. */
+	if (len == 0 || relay->to_fd < 0 || poll(&ready, 1, PUT_BACK_MS) != 1)
+		return;
+	(void)(write(relay->to_fd, text, len) < 0);
+}
+
 void relay_out_abandon(struct relay_out *relay)
 {
 	uint64_t left = relay->end - relay->start;
@@ -207,6 +260,7 @@ void relay_out_abandon(struct relay_out *relay)
 	if (relay->from_fd >= 0)
 		left += unread_by_task(relay->from_fd);
 	relay->dropped += left;
+	relay_out_put_back(relay);
 	relay_out_fini(relay);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/tail.h"
+#include "run/scrub.h"
 
 #define RELAY_BUFFER 65536
 
@@ -27,9 +28,14 @@ struct relay_out {
 	int own_fd;  /* a nonblocking open of the caller's terminal, or -1 */
 	int to_fd;   /* the caller's, or own_fd; -1 when the reader went away or it was closed from the start */
 	enum relay_file kind;
-	uint64_t bound; /* bytes that are passed on; LIMIT_NONE for all */
-	uint64_t passed;
+	bool is_terminal;
+	uint64_t bound; /* bytes that are taken; LIMIT_NONE for all */
+	uint64_t taken;
+	uint64_t passed; /* what the caller got; on a terminal without what was left out */
 	uint64_t dropped;
+	bool scrubs;	     /* the caller's is a terminal: escape sequences are judged */
+	bool drops_returns;  /* it makes CR LF of each LF itself, and so did the task's */
+	struct scrub scrub;
 	int errnum;   /* why the caller's side took no more, other than a reader that went away */
 	size_t start; /* what is still to be written: buffer[start..end) */
 	size_t end;
@@ -62,6 +68,12 @@ struct relay_in {
 
 /* Takes a pipe whose other end the task writes to. to_fd is not owned; -1 discards. */
 void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound);
+
+/* The caller's side is a terminal: what acts on it is left out (scrub.h). */
+void relay_out_scrub(struct relay_out *relay);
+
+/* After the last output: a terminal that was scrubbed is put back to how it was. */
+void relay_out_put_back(struct relay_out *relay);
 
 /* Looks at the caller's descriptor (not owned; -1: closed) and makes the task's side: *ret_task_fd is
  * what becomes the task's descriptor 0, owned by the caller. */

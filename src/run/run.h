@@ -5,6 +5,7 @@
 #include "run/channel.h"
 #include "run/plan.h"
 #include "run/relay.h"
+#include "run/terminal.h"
 #include "run/verdict.h"
 #include "run/watch.h"
 #include "stage/cgroup.h"
@@ -24,13 +25,18 @@ struct run {
 	bool has_status; /* init said how the task ended */
 	int wait_status;
 	bool failed; /* init said why the task did not start */
+	struct terminal terminal;
+	bool takes_turn; /* init was told to give it to the task */
 	struct relay_in in;
 	struct relay_out out;
 	struct relay_out err;
 	struct tail tail; /* of standard error */
+	struct relay_out tty; /* what the task prints on its terminal, whatever leads there */
 	uint64_t start_ms;
 	uint64_t deadline_ms; /* SIGTERM for all */
 	uint64_t kill_ms;     /* SIGKILL for all */
+	uint64_t suspend_ms;  /* we were asked to stop: not later than this */
+	uint64_t hang_up_ms;  /* the terminal is gone: SIGKILL for all, but init says how it ended */
 	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
 	bool killed;	      /* all of it, by us */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */

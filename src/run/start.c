@@ -52,16 +52,17 @@ static void freeze(void *data, bool stop)
 
 static int prepare_signals(struct run *run, struct error *err)
 {
-	static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+	static const int handled[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+				      SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(handled); i++) {
 		struct sigaction action;
 
 		/* What our caller ignores (nohup, `&` in a script) stays ignored. */
-		if (sigaction(forwarded[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(&mask, forwarded[i]);
+		if (sigaction(handled[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&mask, handled[i]);
 	}
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
 	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
@@ -84,34 +85,44 @@ static bool same_output(int stdio_closed)
 		(S_ISREG(out.st_mode) && lseek(STDOUT_FILENO, 0, SEEK_CUR) == lseek(STDERR_FILENO, 0, SEEK_CUR)));
 }
 
-static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], struct error *err)
+/* A pipe from the task to one of the caller's descriptors. */
+static int prepare_output(const struct run *run, int stdio_closed, int fd, struct relay_out *relay,
+			  int *ret_task_fd, struct error *err)
 {
-	uint64_t bound = run->policy->limits.output_bytes;
-	bool no_stdin = run->policy->command.no_stdin || (stdio_closed & 1) != 0;
-	int r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
 	int fds[2];
 
-	if (r < 0)
-		return r;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_set(err, "stdio", errno, "pipe");
-	task_fds[1] = fds[1];
-	relay_out_init(&run->out, fds[0], (stdio_closed & 2) != 0 ? -1 : STDOUT_FILENO, bound);
-	run->verdict.streams_joined = same_output(stdio_closed);
-	if (run->verdict.streams_joined) {
-		task_fds[2] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
-		return task_fds[2] < 0 ? error_set(err, "stdio", errno, "dup") : 0;
-	}
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_set(err, "stdio", errno, "pipe");
-	task_fds[2] = fds[1];
-	relay_out_init(&run->err, fds[0], (stdio_closed & 4) != 0 ? -1 : STDERR_FILENO, bound);
+	*ret_task_fd = fds[1];
+	relay_out_init(relay, fds[0], (stdio_closed & (1 << fd)) != 0 ? -1 : fd, run->policy->limits.output_bytes);
+	if (relay->is_terminal && !run->policy->command.raw_terminal)
+		relay_out_scrub(relay);
 	return 0;
 }
 
 enum rung run_disk_rung(const struct policy *policy)
 {
 	return policy->files.fresh ? RUNG_TMPFS : RUNG_WATCHDOG;
+}
+
+/* What is no terminal, or another one than the task's, is a pipe. */
+static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], struct error *err)
+{
+	unsigned int on = run->terminal.task.on;
+	bool no_stdin = run->policy->command.no_stdin || (stdio_closed & 1) != 0;
+	int r = 0;
+
+	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && same_output(stdio_closed));
+	if ((on & 1) == 0)
+		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
+	if (r == 0 && (on & 2) == 0)
+		r = prepare_output(run, stdio_closed, STDOUT_FILENO, &run->out, &task_fds[1], err);
+	if (r < 0 || (on & 4) != 0)
+		return r;
+	if (!run->verdict.streams_joined)
+		return prepare_output(run, stdio_closed, STDERR_FILENO, &run->err, &task_fds[2], err);
+	task_fds[2] = fcntl(task_fds[1], F_DUPFD_CLOEXEC, 3);
+	return task_fds[2] < 0 ? error_set(err, "stdio", errno, "dup") : 0;
 }
 
 /* Which rung holds which limit; an option that none can hold is an error. */
@@ -215,8 +226,10 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	const struct channel_message go = {.type = CHANNEL_GO};
 	int task_fds[3] = {-1, -1, -1};
 	int pair[2] = {-1, -1};
-	int r = prepare_streams(run, stdio_closed, task_fds, err);
+	int r;
 
+	terminal_find(&run->terminal, stdio_closed, run->policy->command.no_stdin);
+	r = prepare_streams(run, stdio_closed, task_fds, err);
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */
 	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)
@@ -236,12 +249,16 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .script_guest = run->plan.script_guest,
 					      .script_bytes = run->plan.script_bytes,
 					      .stdio_fd = {task_fds[0], task_fds[1], task_fds[2]},
+					      .terminal = run->terminal.task.on != 0 ? &run->terminal.task
+										     : NULL,
 					      .limit_pids = run->cg.version == 0,
 					      .watch_disk = run->plan.workdir_fd >= 0 &&
 							    run->policy->limits.disk_bytes != LIMIT_NONE,
 					      .nofile = run->plan.nofile,
 					      .root_fd = -1,
 					      .pts_fd = -1,
+					      .pty_fd = -1,
+					      .tty_fd = -1,
 					      .proc_fd = -1,
 					      .init_fd = -1,
 					      .net_fd = -1,

@@ -9,6 +9,7 @@
 #include "run/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "base/sys.h"
 #include "run/advice.h"
 #include "run/hint.h"
+#include "run/job.h"
 #include "run/run.h"
 
 #define NEVER UINT64_MAX
@@ -50,6 +52,25 @@ static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint
 	/* A stopped process would not see it. */
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
 	run->kill_ms = clock_ms() + run->policy->limits.grace_ms;
+}
+
+/* Our side of the task's terminal: what it prints there goes to the caller's. */
+static void on_terminal(struct run *run, int *pty_fd)
+{
+	struct terminal *terminal = &run->terminal;
+	int read_fd = fcntl(*pty_fd, F_DUPFD_CLOEXEC, 3);
+
+	if (terminal->task.on == 0 || terminal->pty_fd >= 0 || read_fd < 0) {
+		close_fd(&read_fd);
+		run_kill(run);
+		return;
+	}
+	terminal->pty_fd = take_fd(pty_fd);
+	relay_out_init(&run->tty, read_fd, terminal->fd, run->policy->limits.output_bytes);
+	if ((terminal->task.on & 4) != 0)
+		run->tty.tail = &run->tail;
+	if (!run->policy->command.raw_terminal)
+		relay_out_scrub(&run->tty);
 }
 
 static void on_message(struct run *run)
@@ -88,8 +109,18 @@ static void on_message(struct run *run)
 		error_sanitize(run->verdict.error.detail);
 		error_sanitize(run->verdict.error.hint);
 		break;
+	case CHANNEL_TERMINAL:
+		on_terminal(run, &fds[0]);
+		break;
+	case CHANNEL_STOPPED:
+		job_stopped(run, message.value);
+		break;
+	case CHANNEL_TURN:
+		job_has_turn(run);
+		break;
 	case CHANNEL_GO:
 	case CHANNEL_SIGNAL:
+	case CHANNEL_SIGNAL_GROUP:
 	case CHANNEL_SIGNAL_ALL:
 	case CHANNEL_MAX:
 		run_kill(run);
@@ -99,13 +130,24 @@ static void on_message(struct run *run)
 		close_fd(&fds[i]);
 }
 
+static bool output_done(const struct run *run)
+{
+	return relay_out_done(&run->out) && relay_out_done(&run->err) && relay_out_done(&run->tty);
+}
+
+static uint64_t output_passed(const struct run *run)
+{
+	return run->out.passed + run->err.passed + run->tty.passed;
+}
+
 /* Nobody takes the rest of the output: it is cut, and no run whose output was cut exits 0. */
 static void give_up_output(struct run *run)
 {
-	if (!relay_out_done(&run->out) || !relay_out_done(&run->err))
+	if (!output_done(run))
 		run->verdict.limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	relay_out_abandon(&run->out);
 	relay_out_abandon(&run->err);
+	relay_out_abandon(&run->tty);
 }
 
 static void on_signal(struct run *run)
@@ -115,13 +157,16 @@ static void on_signal(struct run *run)
 	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		int sig = (int)info.ssi_signo;
 
+		if (job_signal(run, &info))
+			continue;
 		if (run->interrupted == 0 || sig == SIGINT)
 			run->interrupted = sig;
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
 			run_kill(run);
 		else
-			run_order(run, CHANNEL_SIGNAL, sig);
+			/* A key of the terminal's is for the whole group, as without us. */
+			run_order(run, info.ssi_code == SI_KERNEL ? CHANNEL_SIGNAL_GROUP : CHANNEL_SIGNAL, sig);
 		/* The task is gone and the reader of its output stalls: the user has had enough. */
 		if (run->init_gone)
 			give_up_output(run);
@@ -248,7 +293,11 @@ static uint64_t check_deadlines(struct run *run)
 			give_up_output(run);
 		}
 	}
-	next = run->deadline_ms < run->kill_ms ? run->deadline_ms : run->kill_ms;
+	next = job_deadline(run, now);
+	if (run->deadline_ms < next)
+		next = run->deadline_ms;
+	if (run->kill_ms < next)
+		next = run->kill_ms;
 	return looks && !run->killed && run->tick_ms < next ? run->tick_ms : next;
 }
 
@@ -265,13 +314,13 @@ static int poll_timeout(uint64_t next)
 
 static bool finished(const struct run *run)
 {
-	return run->init_gone && relay_out_done(&run->out) && relay_out_done(&run->err);
+	return run->init_gone && output_done(run);
 }
 
 static void loop(struct run *run)
 {
 	while (!finished(run)) {
-		struct pollfd fds[12] = {
+		struct pollfd fds[16] = {
 		    {.fd = run->channel_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->pidfd, .events = POLLIN},
 		    {.fd = run->signal_fd, .events = POLLIN},
@@ -286,6 +335,8 @@ static void loop(struct run *run)
 		n += relay_in_poll(&run->in, fds + n);
 		n += relay_out_poll(&run->out, fds + n);
 		n += relay_out_poll(&run->err, fds + n);
+		n += relay_out_poll(&run->tty, fds + n);
+		n += terminal_poll(&run->terminal, fds + n);
 		if (poll(fds, n, poll_timeout(next)) < 0 && errno != EINTR) {
 			run_kill(run);
 			continue;
@@ -299,13 +350,38 @@ static void loop(struct run *run)
 		if (fds[3].revents != 0)
 			on_oom_event(run);
 		relay_in_run(&run->in);
-		passed = run->out.passed + run->err.passed;
+		job_run(run);
+		passed = output_passed(run);
 		relay_out_run(&run->out, run->init_gone);
 		relay_out_run(&run->err, run->init_gone);
+		run->tty.drops_returns = terminal_adds_returns(&run->terminal);
+		relay_out_run(&run->tty, run->init_gone);
 		/* A slow reader is no stalled one. */
-		if (run->init_gone && run->kill_ms != NEVER && run->out.passed + run->err.passed > passed)
+		if (run->init_gone && run->kill_ms != NEVER && output_passed(run) > passed)
 			run->kill_ms = clock_ms() + patience_ms(run);
 	}
+}
+
+static struct verdict_stream stream_record(const struct relay_out *relay)
+{
+	return (struct verdict_stream){.passed = relay->passed,
+				       .dropped = relay->dropped,
+				       .neutralised = relay->scrub.neutralised,
+				       .errnum = relay->errnum};
+}
+
+static bool was_cut(const struct relay_out *relay)
+{
+	return relay->dropped > 0 && relay->taken + relay->dropped > relay->bound;
+}
+
+/* Before anything is said there: modes and colours as they were. */
+static void leave_terminal(struct run *run)
+{
+	relay_out_put_back(&run->out);
+	relay_out_put_back(&run->err);
+	relay_out_put_back(&run->tty);
+	terminal_release(&run->terminal);
 }
 
 /* Facts to outcome, in one place. */
@@ -329,10 +405,9 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (stats.oom_kills > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
-	verdict->out = (struct verdict_stream){run->out.passed, run->out.dropped, run->out.errnum};
-	verdict->err = (struct verdict_stream){run->err.passed, run->err.dropped, run->err.errnum};
-	if ((run->out.passed + run->out.dropped > run->out.bound && run->out.dropped > 0) ||
-	    (run->err.passed + run->err.dropped > run->err.bound && run->err.dropped > 0))
+	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
+	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
+	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	verdict->exit_code = -1;
 	if (run->failed) {
@@ -385,6 +460,8 @@ static void run_fini(struct run *run)
 	relay_out_fini(&run->out);
 	relay_out_fini(&run->err);
 	tail_fini(&run->tail);
+	relay_out_fini(&run->tty);
+	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
 	cgroup_remove(&run->cg);
 	plan_fini(&run->plan);
@@ -405,6 +482,10 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
 			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
 			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
+			  .tty = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
+			  .terminal = {.fd = -1, .pty_fd = -1, .look_ms = NEVER},
+			  .suspend_ms = NEVER,
+			  .hang_up_ms = NEVER,
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;
@@ -427,6 +508,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		run.init_gone = run.init_pid <= 0;
 		if (!run.init_gone || r == 0)
 			loop(&run);
+		leave_terminal(&run);
 	}
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;

@@ -78,8 +78,8 @@ int verdict_status(const struct verdict *verdict)
 
 static json_t *stream_json(const struct verdict_stream *stream)
 {
-	return json_pack("{s:I, s:I, s:s*}", "bytes", (json_int_t)stream->passed, "dropped_bytes",
-			 (json_int_t)stream->dropped, "error",
+	return json_pack("{s:I, s:I, s:I, s:s*}", "bytes", (json_int_t)stream->passed, "dropped_bytes",
+			 (json_int_t)stream->dropped, "escapes_neutralised", (json_int_t)stream->neutralised, "error",
 			 stream->errnum != 0 ? strerror(stream->errnum) : NULL);
 }
 
@@ -292,6 +292,10 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	if (verdict->hint[0] != '\0' && isatty(STDERR_FILENO) == 1 &&
 	    (verdict->outcome == OUTCOME_EXITED || verdict->outcome == OUTCOME_SIGNALED))
 		log_note("hint", "%s", verdict->hint);
+	if (verdict->out.neutralised + verdict->err.neutralised > 0)
+		log_verbose("terminal", "escape sequences that the terminal did not get: %llu (--raw-terminal)",
+			    (unsigned long long)(verdict->out.neutralised +
+						 verdict->err.neutralised));
 	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
 		    verdict->status, (unsigned long long)verdict->wall_ms, (unsigned long long)verdict->cpu_ms,
 		    text_format_size(verdict->memory_peak_bytes, buf, sizeof(buf)));

@@ -51,6 +51,7 @@ enum rung {
 struct verdict_stream {
 	uint64_t passed;
 	uint64_t dropped;
+	uint64_t neutralised; /* escape sequences that a terminal did not get */
 	int errnum; /* of a write to the caller's file that failed, or 0 */
 };
 

@@ -38,9 +38,9 @@ int stage_process(const struct policy *policy, struct stage_ctx *ctx, struct err
 	sigset_t none;
 
 	(void)policy;
-	(void)ctx;
-	if (setsid() < 0)
-		return error_set(err, "process", errno, "setsid");
+	/* The leader of a session would have no terminal, see devices.c. */
+	if (ctx->terminal != NULL ? setpgid(0, 0) < 0 : setsid() < 0)
+		return error_set(err, "process", errno, "make a session");
 	/* The kernel's own call: signal() leaves out two that the C library keeps, which a caller may
 	 * have ignored all the same. All zeros is SIG_DFL without flags on every architecture. */
 	for (int sig = 1; sig < NSIG; sig++)

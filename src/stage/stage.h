@@ -8,7 +8,9 @@
 #ifndef CAPSULE_STAGE_STAGE_H
 #define CAPSULE_STAGE_STAGE_H
 
+#include <sys/ioctl.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #include "base/error.h"
 #include "policy/policy.h"
@@ -37,6 +39,14 @@ struct stage_runtime {
 	const struct strlist *links; /* a link's path, then what it says, and so on */
 };
 
+/* The caller has a terminal: the task gets one of ours. */
+struct stage_terminal {
+	unsigned int on;       /* mask of 0, 1 and 2 that are to lead to it */
+	bool has_modes;	       /* modes are the caller's; else the kernel's own will do */
+	struct termios modes;
+	struct winsize size;
+};
+
 struct stage_ctx {
 	const struct stage_tree *trees;
 	size_t tree_count;
@@ -45,12 +55,15 @@ struct stage_ctx {
 	const char *script_guest;
 	uint64_t script_bytes; /* known size, for the root tmpfs; 0 when unknown */
 	int stdio_fd[3];       /* become 0, 1, 2 of the task */
+	const struct stage_terminal *terminal; /* NULL: the task has none */
+	int pty_fd;	       /* our side of it, for the supervisor; and the task's side, which init keeps */
+	int tty_fd;
 	bool limit_pids;       /* no cgroup holds --pids: RLIMIT_NPROC does */
 	bool watch_disk;       /* a watchdog holds --disk: nothing may allocate faster than it looks */
 	uint64_t nofile;       /* --nofile, or the caller's own hard limit below it */
 	int root_fd;	       /* the new root, from stage_root to stage_seal */
 	int shm_fd;	       /* /dev/shm and /dev/pts, until stage_seal */
-	int pts_fd;
+	int pts_fd; /* from stage_terminal or stage_devices: the mount of a devpts */
 	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
 	int init_fd;	  /* the task's channel to init, closed by the exec */
 	int net_fd;	  /* from stage_network */
@@ -81,6 +94,13 @@ stage_fn stage_proc;
 stage_fn stage_trees;
 stage_fn stage_seal;
 
+/*
+ * The task's terminal, the first of the sandbox's own devpts, which is made for it: pty_fd, tty_fd, and those of
+ * stdio_fd that it replaces. The process becomes a session's leader, and the terminal its controlling one; its
+ * children inherit that. CAP_SYS_ADMIN, and the ids that the task will have, which own the terminal.
+ */
+stage_fn stage_terminal;
+
 /* A new network namespace for this process, which opens it as net_fd for init to join. CAP_SYS_ADMIN. */
 stage_fn stage_network;
 
@@ -90,13 +110,13 @@ stage_fn stage_loopback;
 /* Drops every capability from every set and proves it. capabilities(7). */
 stage_fn stage_caps;
 
-/* Own session, default signal dispositions, empty mask, umask 022, nice 0 or worse. */
+/* Own session (with a terminal: own group in init's), default signal dispositions, empty mask, umask 022, nice 0 or worse. */
 stage_fn stage_process;
 
 /* The sandbox directory becomes the working directory; fails unless that is inside the new root. */
 stage_fn stage_workdir;
 
-/* The relay's pipe ends become 0, 1 and 2; every other descriptor is closed on exec. */
+/* The relay's pipe ends, and the terminal, become 0, 1 and 2; every other descriptor is closed on exec. */
 stage_fn stage_stdio;
 
 /* setrlimit(2): files, file size, cores, and what no cgroup holds. */

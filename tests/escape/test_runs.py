@@ -1,8 +1,7 @@
-"""Hostile tasks that need a caller of their own kind: a terminal, a process group, a second run. Each has its control."""
+"""Hostile tasks that need a caller of their own kind: a process group, a second run. Each has its control."""
 import errno
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -10,55 +9,6 @@ import sys
 import unittest
 
 import harness
-
-
-class Terminal(harness.Case):
-    """A task must not type into the caller's terminal."""
-
-    CODE = r"""
-import errno, fcntl, os, sys, termios
-answers = []
-for fd in (0, 1, 2):
-    for request in (termios.TIOCSTI, termios.TIOCSTI | 1 << 32):
-        try:
-            import ctypes
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.ioctl(fd, ctypes.c_ulong(request), b"x") == 0: answers.append("ESCAPED")
-            else: answers.append(errno.errorcode[ctypes.get_errno()])
-        except OSError as e: answers.append(errno.errorcode[e.errno])
-try: os.open("/dev/tty", os.O_RDWR); answers.append("ESCAPED")
-except OSError as e: answers.append(errno.errorcode[e.errno])
-open(sys.argv[1], "w").write(" ".join(answers))
-"""
-
-    def run_on_terminal(self, argv):
-        pid, master = pty.fork()
-        if pid == 0:
-            os.chdir(self.tmp)
-            os.execv(argv[0], argv)
-        while True:
-            try:
-                if not os.read(master, 4096):
-                    break
-            except OSError:
-                break
-        os.waitpid(pid, 0)
-        os.close(master)
-
-    def test_typing(self):
-        out = self.path("control-answers")
-        self.run_on_terminal([sys.executable, "-c", self.CODE, out])
-        self.assertIn("ESCAPED", self.read("control-answers"))
-        self.run_on_terminal(self.argv("-q", "-c", self.CODE, "answers"))
-        answers = set(self.read("sandbox/answers").split())
-        self.assertLessEqual(answers, {"EPERM", "ENOTTY", "ENXIO"})
-
-    def test_linux_console_calls(self):
-        """TIOCLINUX pastes on a console; no terminal here has it, so only the refusal can be seen."""
-        code = ("import ctypes, errno, os\nm, s = os.openpty()\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-                "for r in (0x541C, 0x5412, 0x5423): libc.ioctl(s, ctypes.c_ulong(r), b'\\2'); "
-                "print(errno.errorcode[ctypes.get_errno()], end=' ')")
-        self.assertEqual(self.check(self.run_capsule("-q", "-c", code)).out, "EPERM EPERM EPERM ")
 
 
 class Group(harness.Case):

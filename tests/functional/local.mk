@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	tests/functional/brokenhost.py \
 	tests/functional/harness.py \
+	tests/functional/pseudoterminal.py \
 	tests/functional/test_causes.py \
 	tests/functional/test_command.py \
 	tests/functional/test_completions.py \
@@ -17,6 +18,7 @@ EXTRA_DIST += \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \
+	tests/functional/test_terminal.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \
@@ -26,4 +28,5 @@ EXTRA_DIST += \
 	tests/escape/probes_processes.py \
 	tests/escape/probes_setid.py \
 	tests/escape/probes_strict.py \
-	tests/escape/test_runs.py
+	tests/escape/test_runs.py \
+	tests/escape/test_terminals.py

@@ -14,6 +14,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_profile \
 	tests/fuzz/fuzz_python \
 	tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_scrub \
 	tests/fuzz/fuzz_text \
 	tests/fuzz/fuzz_traceback
 
@@ -62,6 +63,10 @@ tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz_record.c $(fuzz_common)
 tests_fuzz_fuzz_record_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = libcapsule.a
+tests_fuzz_fuzz_scrub_SOURCES = tests/fuzz/fuzz_scrub.c $(fuzz_common)
+tests_fuzz_fuzz_scrub_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_scrub_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_scrub_LDADD = libcapsule.a
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_common)
 tests_fuzz_fuzz_text_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

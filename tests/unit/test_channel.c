@@ -108,7 +108,7 @@ static void test_descriptors(void **state)
 			sent[i] = ends[0];
 			(void)close(ends[1]);
 		}
-		assert_int_equal(channel_send_fds(pair.theirs, sent, count), 0);
+		assert_int_equal(channel_send_fds(pair.theirs, CHANNEL_VIEW, sent, count), 0);
 		assert_int_equal(channel_receive(pair.ours, &got, fds), 1);
 		assert_int_equal(got.type, CHANNEL_VIEW);
 		assert_int_equal(got.value, count);
@@ -241,7 +241,7 @@ static void test_peer_gone(void **state)
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	assert_int_equal(channel_receive(null_fd, &got, fds), -ENOTSOCK);
 	assert_int_equal(channel_send(null_fd, &message), -ENOTSOCK);
-	assert_int_equal(channel_send_fds(null_fd, &null_fd, 1), -ENOTSOCK);
+	assert_int_equal(channel_send_fds(null_fd, CHANNEL_VIEW, &null_fd, 1), -ENOTSOCK);
 	(void)close(null_fd);
 }
 

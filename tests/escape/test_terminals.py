@@ -1,0 +1,138 @@
+"""A hostile task at the caller's terminal: it may not type there, nor act on it, nor make it answer.
+
+Each probe runs outside first, where it must succeed.
+"""
+import json
+import os
+import select
+import sys
+import unittest
+
+import harness
+from pseudoterminal import Terminal
+
+# Types a line into its terminal, by whatever name; NAME is the caller's. No others: root could type into those of
+# strangers.
+TYPE = r"""
+import ctypes, errno, os, termios
+libc = ctypes.CDLL(None, use_errno=True)
+said = set()
+places = [0, 1, 2]
+for path in ("/dev/tty", "/dev/stdin", "/dev/stdout", NAME):
+    try:
+        places.append(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY))
+    except OSError:
+        pass
+for fd in places:
+    for request in REQUESTS:
+        for byte in b"evil\n" if request & 0xffff == termios.TIOCSTI else b"\x02":
+            done = libc.ioctl(fd, ctypes.c_ulong(request), bytes([byte])) == 0
+            said.add("typed" if done else errno.errorcode[ctypes.get_errno()])
+print("SAID:", *sorted(said))
+"""
+
+# Changes the modes of its terminal, likewise.
+MODES = r"""
+import os, termios
+for path in ("/dev/tty", "/dev/stdin", NAME):
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        modes = termios.tcgetattr(fd)
+        modes[3] &= ~termios.ECHO
+        termios.tcsetattr(fd, termios.TCSANOW, modes)
+    except OSError:
+        pass
+print("SAID: done")
+"""
+
+
+class Terminals(harness.Case):
+    # The name is known when the terminal is there: the program gets it as a variable.
+    NAMED = "import os; NAME = os.environ['TERMINAL_NAME']\n"
+
+    def outside(self, code):
+        return Terminal(self, [sys.executable, "-c", self.NAMED + code])
+
+    def inside(self, code, *opts):
+        return Terminal(self, self.argv("-q", "--env", "TERMINAL_NAME", *opts, "-c", self.NAMED + code))
+
+    def waits(self, terminal):
+        """What the next program at the terminal would read."""
+        found = b""
+        while select.select([terminal.slave], [], [], 0.3)[0]:
+            found += os.read(terminal.slave, 1000)
+        return found
+
+    def said(self, terminal):
+        terminal.expect("SAID: ")
+        return set(terminal.expect("(.*?)\r\n").group(1).decode().split())
+
+    def test_typing(self):
+        # The kernel looks at 32 bits of the request, and so must the filter.
+        code = "REQUESTS = [0x5412, 0x5412 | 1 << 32]\n" + TYPE
+        control = self.outside(code)
+        said = self.said(control)
+        control.finish()
+        # Since Linux 6.2 a host may refuse it to all but root.
+        if "typed" in said:
+            self.assertIn(b"evil\n", self.waits(control))
+        elif harness.ROOT:
+            self.fail("the control could not type: %s" % said)
+        terminal = self.inside(code)
+        self.assertEqual(self.said(terminal), {"EPERM"})
+        terminal.finish()
+        self.assertEqual(self.waits(terminal), b"")
+        if "typed" not in said and os.environ.get("CAPSULE_BOTH_USERS") != "1":
+            self.skipTest("its control needs root here")
+
+    def test_console_requests(self):
+        """TIOCLINUX pastes a selection. It is refused as a request, not for want of a console; TIOCSETD likewise."""
+        code = "REQUESTS = [0x541c, 0x5423]\n" + TYPE
+        control = self.outside(code)
+        self.assertNotIn("EPERM", self.said(control) - {"typed"}, "the control meets the wall, too")
+        terminal = self.inside(code)
+        self.assertEqual(self.said(terminal), {"EPERM"})
+
+    def test_modes(self):
+        control = self.outside(MODES)
+        control.finish()
+        self.assertFalse(control.is_untouched())
+        terminal = self.inside(MODES)
+        terminal.finish()
+        self.assertTrue(terminal.is_untouched())
+
+    def test_clipboard_and_title(self):
+        code = "import os; os.write(1, b'<\\033]52;c;ZXZpbA==\\007\\033]0;evil\\033\\\\\\302\\2352;evil\\302\\234>')"
+        sent = b"<\033]52;c;ZXZpbA==\007\033]0;evil\033\\\302\2352;evil\302\234>"
+        self.assertEqual(self.outside(code).finish(), sent)
+        self.assertEqual(self.inside(code, "--raw-terminal").finish(), sent)
+        self.assertEqual(self.inside(code).finish(), b"<>")
+
+    def answering(self, terminal):
+        """Plays a terminal that answers; True when it was asked."""
+        asked = False
+        while terminal.wait(False) is None:
+            if not terminal.read(0.1):
+                continue
+            if b"\033[c" in terminal.text and not asked:
+                terminal.send("\033[?64;1c\n")
+                asked = True
+        return asked
+
+    def test_answers(self):
+        """What the terminal answers would be typed input for whoever comes next."""
+        code = "import os, time; os.write(1, b'\\033[c\\n'); time.sleep(1)"
+        control = self.outside(code)
+        self.assertTrue(self.answering(control))
+        self.assertIn(b"\033[?64", self.waits(control))
+        terminal = self.inside(code)
+        self.assertFalse(self.answering(terminal))
+        self.assertEqual(self.waits(terminal), b"")
+
+    def test_verdict_counts(self):
+        self.inside("import os; os.write(1, b'\\033[c\\005')", "--result", self.path("v.json")).finish()
+        self.assertEqual(json.loads(self.read("v.json"))["stdout"]["escapes_neutralised"], 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
