@@ -263,15 +263,15 @@ static const struct row table[] = {
      .hint = "that module lies beside the task, among much else: put both into a directory of their own "
 	     "and show it with --src"},
     {module_is_in_venv, .text = {"No module named "},
-     .hint = "that module is installed in a virtual environment: --python {}/bin/python3"},
+     .hint = "that module is installed in a virtual environment: --venv {}"},
     {module_is_in_user_site, .text = {"No module named "},
      .hint = "that module is installed for your user alone, which a task does not see: install it in a "
-	     "virtual environment, and pass its interpreter with --python"},
+	     "virtual environment, and pass that with --venv"},
     {used_python, .text = {"No module named 'encodings'"},
      .hint = "{} does not find its own library: pass another interpreter with --python"},
     {used_python, .text = {"No module named "},
-     .hint = "{}, which ran the task, has no such module: --python chooses another interpreter or a "
-	     "virtual environment's, --src shows modules of your own"},
+     .hint = "{}, which ran the task, has no such module: --python chooses another interpreter, --venv a "
+	     "virtual environment, --src shows modules of your own"},
     {is_closure, .text = {"cannot open shared object file"},
      .hint = "--runtime closure shows the libraries that installed modules need; --runtime system shows all "
 	     "of /usr"},
@@ -289,8 +289,8 @@ static const struct row table[] = {
      .hint = "a task has no network: no name resolves, only its own loopback answers; fetch what it needs "
 	     "before, and show it with --bind"},
     {.text = {"No matching distribution found for"},
-     .hint = "a task has no network and installs nothing: install it in a virtual environment, and pass its "
-	     "interpreter with --python"},
+     .hint = "a task has no network and installs nothing: install it in a virtual environment, and pass "
+	     "that with --venv"},
     {.text = {"onnection refused"},
      .hint = "nothing listens there: a task has a loopback of its own and reaches no server of the host's"},
 

@@ -137,8 +137,8 @@ class Cause(HintCase):
         if made.returncode != 0:
             self.skipTest("python3 -m venv does not work here")
         self.write(".venv/lib/python3.%d/site-packages/inner.py" % minor, "x = 1")
-        self.says("--python %s/bin/python3" % venv, "import inner")
-        self.check_task("import inner", opts=("--python", venv + "/bin/python3"))
+        self.says("--venv %s" % venv, "import inner")
+        self.check_task("import inner", opts=("--venv", venv))
 
     def test_module_of_the_user_alone(self):
         home = self.path("home")
