@@ -204,7 +204,7 @@ static size_t judge_modes(struct scrub *scrub, char final, char *out)
 		all = all && row < ARRAY_SIZE(modes);
 		if (row == ARRAY_SIZE(modes))
 			continue;
-		note(scrub, CHANGED_MODE << row, (final == 'h') != modes[row].usual);
+		note(scrub, (uint32_t)CHANGED_MODE << row, (final == 'h') != modes[row].usual);
 		len += (size_t)snprintf(out + len, 12, "%s%u", len == 0 ? "\033[?" : ";", modes[row].number);
 	}
 	if (len == 0)
@@ -457,7 +457,7 @@ size_t scrub_restore(struct scrub *scrub, char *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		if ((scrub->changed & (CHANGED_MODE << i)) != 0 && modes[i].number != 1048)
+		if ((scrub->changed & ((uint32_t)CHANGED_MODE << i)) != 0 && modes[i].number != 1048)
 			n += (size_t)snprintf(out + n, 12, "\033[?%u%c", modes[i].number, modes[i].usual ? 'h' : 'l');
 	if ((scrub->changed & CHANGED_INSERT) != 0)
 		n += put(out + n, "\033[4l");
