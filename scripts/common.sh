@@ -33,7 +33,7 @@ copy_tree()
 {
 	[ ! -e config.status ] || die "the source directory itself is configured; run make distclean there first"
 	mkdir -p "$1"
-	if [ -e .git ]; then
+	if [ -e .git ] && command -v git >/dev/null; then
 		# safe.directory: root may build what another user checked out. A file may be deleted and still listed.
 		git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
 			tar --create --no-recursion --null --ignore-failed-read --warning=no-failed-read --files-from=-

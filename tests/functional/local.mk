@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/functional/harness.py \
 	tests/functional/test_command.py \
 	tests/functional/test_errors.py \
+	tests/functional/test_examples.py \
 	tests/functional/test_files.py \
 	tests/functional/test_hints.py \
 	tests/functional/test_leftovers.py \
