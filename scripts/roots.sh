@@ -46,8 +46,8 @@ make_root()
 {
 	local name=$1 suite=$2
 	shift 2
-	mmdebstrap --mode=root --variant=minbase ${1:+--include="$*"} --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
-		"$suite" "$work/$name" ${MIRROR:+"$MIRROR"} || return
+	mmdebstrap --mode=root --variant=minbase ${1:+--include="$*"} --aptopt='Acquire::Languages "none"' \
+		--dpkgopt=force-unsafe-io "$suite" "$work/$name" ${MIRROR:+"$MIRROR"} || return
 	[ ! -f /etc/resolv.conf ] || cp -L /etc/resolv.conf "$work/$name/etc/resolv.conf"
 	enter "$name" useradd --create-home tester && apt_get "$name" update
 }
