@@ -27,3 +27,17 @@ quietly()
 	tail -n 30 "$log" >&2
 	return "$status"
 }
+
+# copy_tree DIR: the tree as a checkout of it would be: local changes included, nothing that was built.
+copy_tree()
+{
+	[ ! -e config.status ] || die "the source directory itself is configured; run make distclean there first"
+	mkdir -p "$1"
+	if [ -e .git ] && command -v git >/dev/null; then
+		# safe.directory: root may build what another user checked out. A file may be deleted and still listed.
+		git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+			tar --create --no-recursion --null --ignore-failed-read --warning=no-failed-read --files-from=-
+	else
+		tar --create --exclude=./build --exclude='./build-*' .
+	fi | tar --extract --no-same-owner --directory "$1"
+}

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/functional/test_completions.py \
 	tests/functional/test_doctor.py \
 	tests/functional/test_errors.py \
+	tests/functional/test_examples.py \
 	tests/functional/test_files.py \
 	tests/functional/test_hints.py \
 	tests/functional/test_interpreters.py \

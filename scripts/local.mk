@@ -1,0 +1,35 @@
+# Building, testing and packaging from a checkout or a tarball.
+EXTRA_DIST += \
+	debian/capsule-run.docs \
+	debian/capsule-run.examples \
+	debian/capsule-run.lintian-overrides \
+	debian/capsule-run.postinst \
+	debian/capsule-run.postrm \
+	debian/capsule-run.prerm \
+	debian/capsule-run.triggers \
+	debian/changelog \
+	debian/control \
+	debian/copyright \
+	debian/rules \
+	debian/source/format \
+	debian/tests/common.sh \
+	debian/tests/control \
+	debian/tests/run-task \
+	debian/tests/suites \
+	scripts/build \
+	scripts/check \
+	scripts/check-package \
+	scripts/common.sh \
+	scripts/deb \
+	scripts/demo \
+	scripts/install-deps \
+	scripts/roots.sh \
+	scripts/static \
+	tests/checks/versions
+
+# The Debian package, and the archive for other distributions; both are built from a clean copy of the tree.
+.PHONY: deb static-tarball
+deb:
+	$(SHELL) $(srcdir)/scripts/deb $(abs_builddir)/deb
+static-tarball:
+	$(SHELL) $(srcdir)/scripts/static $(abs_builddir)/static
