@@ -17,6 +17,10 @@
 #include "base/sys.h"
 #include "run/init.h"
 #include "run/run.h"
+#include "run/scope.h"
+
+/* For systemd to answer: a machine under load, not one that is broken. */
+#define SCOPE_PATIENCE_MS 3000
 
 /* The network namespace, which takes the longest, is made by the task beside init's mounts. */
 #define NAMESPACES                                                                                 \
@@ -114,7 +118,7 @@ static int choose_rungs(struct run *run, struct error *err)
 {
 	const struct policy_limits *limits = &run->policy->limits;
 	enum rung *rungs = run->verdict.rungs;
-	enum rung group = run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
+	enum rung group = run->in_scope ? RUNG_SYSTEMD_SCOPE : run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
 	bool has_group = run->cg.version != 0;
 
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
@@ -125,8 +129,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group) {
 			error_set(err, "cgroup", 0, "--cpu: no cgroup can hold it here: %s", run->cg.why_not);
-			return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope "
-					       "-p Delegate=yes capsule-run ..., or as root");
+			return error_hint(err, "%s", run->no_cgroup_cure);
 		}
 		rungs[OPTION_CPU] = group;
 	}
@@ -138,8 +141,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	run->verdict.layers = ALWAYS_LAYERS | (has_group ? LAYER_BIT(LAYER_CGROUP) : 0);
 	if ((run->policy->require_layers & ~run->verdict.layers) != 0) {
 		error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
-		return error_hint(err, "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes "
-				       "capsule-run ..., or as root");
+		return error_hint(err, "%s", run->no_cgroup_cure);
 	}
 	if (!has_group) {
 		log_note("limits", "ram is held by a watchdog and pids by an rlimit: no cgroup is at hand");
@@ -162,13 +164,37 @@ static int prepare_watch(struct run *run, struct error *err)
 	return watch_init(watch, run->plan.workdir_fd, err);
 }
 
+/* The upper part of the ladder: a cgroup that we may write to, else, for a user, one that systemd makes for us. */
 static int prepare_cgroup(struct run *run, struct error *err)
 {
+	const struct policy_limits *limits = &run->policy->limits;
 	const struct cgroup_host host = {.mount = "/sys/fs/cgroup",
 					 .self = "/proc/self/cgroup",
+					 .mountinfo = "/proc/self/mountinfo",
 					 .privileged = run->plan.ids.privileged};
+	char socket[108];
+	const struct scope_host scope = {.mount = host.mount,
+					 .proc = "/proc",
+					 .socket = scope_socket(socket, sizeof(socket)),
+					 .patience_ms = SCOPE_PATIENCE_MS};
+	struct scope_error no_scope;
+	int r = cgroup_create(limits, &host, &run->cg, err);
 
-	return cgroup_create(&run->policy->limits, &host, &run->cg, err);
+	run->no_cgroup_cure = "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes capsule-run ..., "
+			      "or as root";
+	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2 || host.privileged)
+		return r;
+	if (!scope_enter(limits, &scope, &no_scope)) {
+		size_t len = strlen(run->cg.why_not);
+
+		(void)snprintf(run->cg.why_not + len, sizeof(run->cg.why_not) - len, "; %s", no_scope.why);
+		if (no_scope.cure != NULL)
+			run->no_cgroup_cure = no_scope.cure;
+		return 0;
+	}
+	r = cgroup_create(limits, &host, &run->cg, err);
+	run->in_scope = r == 0 && run->cg.version == 2;
+	return r;
 }
 
 /* Clones init into its namespaces and its cgroup. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/cgroupfs.h"
 #include "base/fd.h"
 
 #define NAME "cgroup"
@@ -134,47 +135,31 @@ static int write_limit(const struct cgroup_part *part, const char *file, uint64_
 	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
 }
 
-/* The path of a controller ("" for v2's "0::PATH") in the text of /proc/self/cgroup. */
-static const char *find_path(const char *text, const char *controller, char *buf, size_t size)
-{
-	size_t want = strlen(controller);
-
-	for (const char *line = text; *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-		const char *list = strchr(line, ':');
-		const char *path = list == NULL ? NULL : strchr(list + 1, ':');
-
-		if (path != NULL && path < end) {
-			for (const char *name = list + 1; name <= path; name += strcspn(name, ",:") + 1) {
-				size_t len = strcspn(name, ",:");
-
-				if (len == want && memcmp(name, controller, len) == 0) {
-					(void)snprintf(buf, size, "%.*s", (int)(end - path - 1), path + 1);
-					return buf;
-				}
-			}
-		}
-		line = *end == '\0' ? end : end + 1;
-	}
-	return NULL;
-}
-
-/* The caller's own group of one v1 controller. In a container without a cgroup namespace the path is
- * the host's while the mount shows the container's group as its root: then that root is ours. */
+/* The caller's own group of one v1 controller, or -errno. */
 static int open_own_v1(const struct cgroup_host *host, const char *self, const char *controller)
 {
 	char path[PATH_MAX];
 	char own[PATH_MAX / 2];
+	char below[PATH_MAX / 2];
+	AUTO_CLOSE int mount_fd = -1;
 	int fd;
+	int r;
 
-	if (find_path(self, controller, own, sizeof(own)) == NULL)
+	if (cgroupfs_path(self, controller, own, sizeof(own)) == NULL)
 		return -ENOENT;
-	(void)snprintf(path, sizeof(path), "%s/%s%s", host->mount, controller, own);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		(void)snprintf(path, sizeof(path), "%s/%s", host->mount, controller);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
+	(void)snprintf(path, sizeof(path), "%s/%s", host->mount, controller);
+	mount_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mount_fd < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), ".%s", own);
+	fd = openat(mount_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	r = cgroupfs_below_mount(host->mountinfo, mount_fd, own, below, sizeof(below));
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), ".%s", below);
+	fd = openat(mount_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -292,29 +277,6 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t want = strlen(word);
-
-	for (const char *p = text; *p != '\0';) {
-		size_t len = strcspn(p, " \n");
-
-		if (len == want && memcmp(p, word, len) == 0)
-			return true;
-		p += len;
-		p += strspn(p, " \n");
-	}
-	return false;
-}
-
-static bool has_controllers(int dir_fd, const char *file, bool cpu)
-{
-	char text[512];
-
-	return fd_read_file_at(dir_fd, file, text, sizeof(text)) >= 0 && has_word(text, "memory") &&
-	       has_word(text, "pids") && (!cpu || has_word(text, "cpu"));
-}
-
 /* True when this process is the only one in the group. */
 static bool alone_in(int dir_fd)
 {
@@ -332,9 +294,9 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	const char *enable = cpu ? "+memory +pids +cpu" : "+memory +pids";
 	int r;
 
-	if (has_controllers(dir_fd, "cgroup.subtree_control", cpu))
+	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", cpu))
 		return 0;
-	if (!has_controllers(dir_fd, "cgroup.controllers", cpu))
+	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", cpu))
 		return -ENOENT;
 	r = fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
 	if (r != -EBUSY || !alone_in(dir_fd))
@@ -350,31 +312,35 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 }
 
 /*
- * The group below which ours is made: the caller's own. Root may go up to the nearest ancestor that
- * already hands the controllers on: a login session's scope always holds its shell, so it never can.
+ * The group below which ours is made: the caller's own. A login session's scope holds its shell and so can hand
+ * nothing on: root goes up to the nearest group that already does. Nothing is written there but our own group:
+ * whose it is, systemd's mostly, decides what it hands on. A group whose limits we would shed ends the way.
  */
-static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own, bool cpu)
+static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own,
+			  const struct policy_limits *limits)
 {
+	bool cpu = limits->cpu_milli != LIMIT_NONE;
 	char path[PATH_MAX];
 	size_t base = (size_t)snprintf(path, sizeof(path), "%s%s", host->mount, own);
-	int first = 0;
+	AUTO_CLOSE int fd = -1;
+	int first;
 
 	if (base >= sizeof(path))
 		return -ENAMETOOLONG;
-	for (;;) {
-		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		char *slash = strrchr(path, '/');
-		int r = fd < 0 ? -errno : delegate(cg, fd, cpu);
-
-		if (r == 0)
-			return fd;
-		close_fd(&fd);
-		if (first == 0)
-			first = r;
-		if (!host->privileged || slash == NULL || (size_t)(slash - path) < strlen(host->mount))
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	first = fd < 0 ? -errno : delegate(cg, fd, cpu);
+	while (first < 0 && host->privileged && fd >= 0 && strlen(path) > strlen(host->mount)) {
+		if (cgroupfs_is_limited(fd, limits->pids)) {
+			(void)why_not(cg, "the cgroup that we are in has limits, and other processes", 0);
 			return first;
-		*slash = '\0';
+		}
+		*strrchr(path, '/') = '\0';
+		close_fd(&fd);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", cpu))
+			first = 0;
 	}
+	return first < 0 ? first : take_fd(&fd);
 }
 
 static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
@@ -408,13 +374,13 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 	char own[PATH_MAX / 2];
 	int r;
 
-	if (find_path(self, "", own, sizeof(own)) == NULL)
+	if (cgroupfs_path(self, "", own, sizeof(own)) == NULL)
 		return why_not(cg, "not in any cgroup", 0);
-	part->parent_fd = open_parent_v2(cg, host, own, limits->cpu_milli != LIMIT_NONE);
+	part->parent_fd = open_parent_v2(cg, host, own, limits);
 	if (part->parent_fd < 0) {
 		r = part->parent_fd;
 		part->parent_fd = -1;
-		return why_not(cg, "no cgroup is delegated to us", -r);
+		return cg->why_not[0] != '\0' ? 0 : why_not(cg, "no cgroup is delegated to us", -r);
 	}
 	sweep(part->parent_fd);
 	r = part_create(part);
@@ -437,7 +403,8 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	if (n < 0)
 		return why_not(ret, "no cgroups in this kernel", (int)-n);
 	(void)snprintf(probe, sizeof(probe), "%s/cgroup.controllers", host->mount);
-	if (access(probe, F_OK) == 0)
+	ret->is_v2 = access(probe, F_OK) == 0;
+	if (ret->is_v2)
 		r = create_v2(limits, host, self, ret, err);
 	else
 		r = create_v1(limits, host, self, ret, err);
@@ -479,12 +446,16 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
 		const struct cgroup_part *part = &cg->part[i];
+		uint64_t swap_hits;
 		uint64_t ns;
 
 		if (strcmp(part->controller, "memory") == 0) {
 			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
 							 &ret->memory_peak_bytes) == 0;
 			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
+			if (fd_read_u64_at(part->dir_fd, "memory.failcnt", &ret->limit_hits) == 0 &&
+			    fd_read_u64_at(part->dir_fd, "memory.memsw.failcnt", &swap_hits) == 0)
+				ret->limit_hits += swap_hits;
 		} else if (strcmp(part->controller, "pids") == 0) {
 			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
 		} else if (strcmp(part->controller, "cpuacct") == 0 &&
@@ -506,6 +477,7 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 		/* memory.peak is there since Linux 5.19. */
 		ret->has_memory = fd_read_u64_at(dir_fd, "memory.peak", &ret->memory_peak_bytes) == 0;
 		(void)fd_read_key_at(dir_fd, "memory.events", "oom_kill", &ret->oom_kills);
+		(void)fd_read_key_at(dir_fd, "memory.events", "oom", &ret->limit_hits);
 		(void)fd_read_key_at(dir_fd, "pids.events", "max", &ret->pids_refused);
 		ret->has_cpu = fd_read_key_at(dir_fd, "cpu.stat", "usage_usec", &ret->cpu_us) == 0;
 	}
