@@ -38,7 +38,7 @@ const char *scope_socket(char *buf, size_t size)
 /* The v2 group of a process ("self", or a pid). */
 static bool read_group(const struct scope_host *host, const char *process, char *buf, size_t size)
 {
-	char path[64];
+	char path[PATH_MAX];
 	char text[8192];
 
 	(void)snprintf(path, sizeof(path), "%s/%s/cgroup", host->proc, process);

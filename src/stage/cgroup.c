@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #include "base/cgroupfs.h"
@@ -36,6 +37,7 @@ void cgroup_init(struct cgroup *cg)
 	memset(cg, 0, sizeof(*cg));
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_init(&cg->part[i]);
+	part_init(&cg->pin);
 	part_init(&cg->leaf);
 	cg->oom_fd = -1;
 }
@@ -44,6 +46,7 @@ static void cgroup_close(struct cgroup *cg)
 {
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_close(&cg->part[i]);
+	part_close(&cg->pin);
 	part_close(&cg->leaf);
 	close_fd(&cg->oom_fd);
 }
@@ -84,8 +87,10 @@ static void sweep(int parent_fd)
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
 		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (group_fd >= 0 && flock(group_fd, LOCK_EX | LOCK_NB) == 0)
-			remove_group(parent_fd, entry->d_name);
+		if (group_fd < 0 || flock(group_fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		sweep(group_fd);
+		remove_group(parent_fd, entry->d_name);
 	}
 	closedir(dir);
 }
@@ -287,18 +292,22 @@ static bool alone_in(int dir_fd)
 	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
 }
 
+static int enable(int dir_fd, bool cpu)
+{
+	return fd_write_file_at(dir_fd, "cgroup.subtree_control", cpu ? "+memory +pids +cpu" : "+memory +pids");
+}
+
 /* Makes the controllers usable in groups below dir_fd. A group that holds processes can't hand them
  * on ("no internal processes"): when we are the only one, we move to a leaf. */
 static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 {
-	const char *enable = cpu ? "+memory +pids +cpu" : "+memory +pids";
 	int r;
 
 	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", cpu))
 		return 0;
 	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", cpu))
 		return -ENOENT;
-	r = fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+	r = enable(dir_fd, cpu);
 	if (r != -EBUSY || !alone_in(dir_fd))
 		return r;
 	part_close(&cg->leaf);
@@ -308,7 +317,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	r = part_create(&cg->leaf);
 	if (r == 0)
 		r = fd_write_file_at(cg->leaf.dir_fd, "cgroup.procs", "0");
-	return r < 0 ? r : fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+	return r < 0 ? r : enable(dir_fd, cpu);
 }
 
 /*
@@ -341,6 +350,33 @@ static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, con
 			first = 0;
 	}
 	return first < 0 ? first : take_fd(&fd);
+}
+
+/* systemd's mark of a group in which it lets be what others do. */
+static bool is_delegated(int dir_fd)
+{
+	char value;
+
+	return fgetxattr(dir_fd, "user.delegate", &value, sizeof(value)) == 1 && value == '1';
+}
+
+/*
+ * In a group that is not delegated, systemd may switch controllers off whenever its units change (daemon-reload),
+ * and with them would go our limits, in silence. The kernel refuses that while a child of the group hands them on.
+ */
+static int pin_controllers(struct cgroup *cg, bool cpu)
+{
+	struct cgroup_part *part = &cg->part[0];
+	int r;
+
+	cg->pin.parent_fd = take_fd(&part->parent_fd);
+	r = part_create(&cg->pin);
+	if (r == 0)
+		r = enable(cg->pin.dir_fd, cpu);
+	if (r < 0)
+		return r;
+	part->parent_fd = fcntl(cg->pin.dir_fd, F_DUPFD_CLOEXEC, 3);
+	return part->parent_fd < 0 ? -errno : 0;
 }
 
 static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
@@ -383,7 +419,9 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 		return cg->why_not[0] != '\0' ? 0 : why_not(cg, "no cgroup is delegated to us", -r);
 	}
 	sweep(part->parent_fd);
-	r = part_create(part);
+	r = is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, limits->cpu_milli != LIMIT_NONE);
+	if (r == 0)
+		r = part_create(part);
 	if (r < 0)
 		return why_not(cg, "make a cgroup", -r);
 	cg->part_count = 1;
@@ -411,6 +449,7 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	if (r < 0 || ret->version == 0) {
 		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 			part_remove(&ret->part[i]);
+		part_remove(&ret->pin);
 		/* We may be in the leaf: the next start sweeps it. */
 		cgroup_close(ret);
 	}
@@ -487,6 +526,7 @@ void cgroup_remove(struct cgroup *cg)
 {
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_remove(&cg->part[i]);
+	part_remove(&cg->pin);
 	/* The supervisor's own leaf is busy until it ends: swept at the next start. */
 	part_close(&cg->leaf);
 	close_fd(&cg->oom_fd);

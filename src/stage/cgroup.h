@@ -41,6 +41,7 @@ struct cgroup {
 	int version; /* 2, 1, or 0: none is at hand */
 	struct cgroup_part part[CGROUP_PARTS];
 	unsigned int part_count;
+	struct cgroup_part pin;	 /* v2: around part[0], where the group above is not delegated; it has no process */
 	struct cgroup_part leaf; /* v2: where the supervisor went, if it had to */
 	int oom_fd; /* v1: eventfd that becomes readable at an OOM; -1 */
 	bool is_v2;	   /* what the host has, whether or not it is at hand */

@@ -23,6 +23,7 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_policy \
 	tests/unit/test_relay \
+	tests/unit/test_scope \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
@@ -32,7 +33,7 @@ check_PROGRAMS += \
 
 tests_unit_test_advice_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
-tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at
+tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_cli_LDADD = $(unit_libs)
 tests_unit_test_error_LDADD = $(unit_libs)
@@ -44,6 +45,7 @@ tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
+tests_unit_test_scope_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
