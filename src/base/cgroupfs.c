@@ -91,13 +91,16 @@ bool cgroupfs_has_controllers(int dir_fd, const char *file, bool cpu)
 
 bool cgroupfs_is_limited(int dir_fd, uint64_t pids)
 {
-	static const char *const files[] = {"memory.max", "memory.high", "cpu.max"};
-	char text[64];
+	static const char *const files[] = {"memory.max", "memory.high", "cpu.max", "cpuset.cpus", "io.max"};
+	char text[4096];
 	uint64_t most;
 
-	/* A file that is not there limits nothing: its controller is not on. */
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		if (fd_read_file_at(dir_fd, files[i], text, sizeof(text)) >= 0 && strncmp(text, "max", 3) != 0)
+	/* A file that is not there limits nothing (its controller is not on), nor does an empty one. */
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		ssize_t n = fd_read_file_at(dir_fd, files[i], text, sizeof(text));
+
+		if (n == -EFBIG || (n > 0 && strcmp(text, "\n") != 0 && strncmp(text, "max", 3) != 0))
 			return true;
+	}
 	return fd_read_u64_at(dir_fd, "pids.max", &most) == 0 && most < pids;
 }

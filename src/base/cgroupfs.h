@@ -23,8 +23,8 @@ ATTR_CHECKED int cgroupfs_below_mount(const char *mountinfo, int mount_fd, const
  * that one, too. */
 bool cgroupfs_has_controllers(int dir_fd, const char *file, bool cpu);
 
-/* True when a v2 group has limits of its own that a process would shed by leaving it: on memory or CPU, or on
- * processes below `pids`. */
+/* True when a v2 group has limits of its own that a process would shed by leaving it: on memory, CPU or
+ * block devices, or on processes below `pids`. */
 bool cgroupfs_is_limited(int dir_fd, uint64_t pids);
 
 #endif

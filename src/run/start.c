@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ static int prepare_cgroup(struct run *run, struct error *err)
 					 .self = "/proc/self/cgroup",
 					 .mountinfo = "/proc/self/mountinfo",
 					 .privileged = run->plan.ids.privileged};
-	char socket[108];
+	char socket[PATH_MAX];
 	const struct scope_host scope = {.mount = host.mount,
 					 .proc = "/proc",
 					 .socket = scope_socket(socket, sizeof(socket)),

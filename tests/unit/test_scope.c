@@ -275,6 +275,8 @@ static const struct row rows[] = {
     {"memory is limited", PEER_HONEST, NULL, NULL, SESSION "/memory.max", ALL, LIMIT_NONE, false, "has limits"},
     {"memory is throttled", PEER_HONEST, NULL, NULL, SESSION "/memory.high", ALL, LIMIT_NONE, false, "has limits"},
     {"cpu is limited", PEER_HONEST, NULL, NULL, SESSION "/cpu.max", ALL, LIMIT_NONE, false, "has limits"},
+    {"cpus are chosen", PEER_HONEST, NULL, NULL, SESSION "/cpuset.cpus", ALL, LIMIT_NONE, false, "has limits"},
+    {"disks are limited", PEER_HONEST, NULL, NULL, SESSION "/io.max", ALL, LIMIT_NONE, false, "has limits"},
     {"processes are limited", PEER_HONEST, NULL, NULL, SESSION "/pids.max", ALL, LIMIT_NONE, false, "has limits"},
     {"a level above is limited", PEER_HONEST, USER_MANAGER "/app.slice/x.service", NULL,
      USER_MANAGER "/app.slice/memory.max", ALL, LIMIT_NONE, false, "has limits"},
@@ -298,6 +300,8 @@ static void make_tree(const struct row *row, pid_t pid)
 	unit_make(tree.dir_fd, "cgroup" SESSION "/memory.max", "max\n");
 	unit_make(tree.dir_fd, "cgroup" SESSION "/cpu.max", "max 100000\n");
 	unit_make(tree.dir_fd, "cgroup" SESSION "/pids.max", "4000\n");
+	unit_make(tree.dir_fd, "cgroup" SESSION "/cpuset.cpus", "\n");
+	unit_make(tree.dir_fd, "cgroup" SESSION "/io.max", "");
 	unit_make(tree.dir_fd, "cgroup" USER_MANAGER "/cgroup.controllers", row->controllers);
 	if (row->limited != NULL) {
 		(void)snprintf(path, sizeof(path), "cgroup%s", row->limited);

@@ -5,13 +5,18 @@ Also read by tests/vm/run on the host, for the names.
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 
 USER = "tester"
 END = "capsule-vm: end"
-# Emulated processors are slow; this is hang protection.
+# Emulated processors are slow; these are hang protection.
 PATIENCE = 600
+MODULE_TIMEOUT = 3600
 
 
 class User:
@@ -49,17 +54,43 @@ def wrapped(name, argv, stage):
     return USERS[name].wrap(["env"] + ["%s=%s" % item for item in environment(name, stage).items()] + argv)
 
 
+def make_job(run, verbose):
+    class Job(run.Job):
+        """Says what has ended as it ends: in here everything takes its time."""
+
+        def run(self):
+            start = time.monotonic()
+            with tempfile.TemporaryFile() as err:
+                process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
+                                           start_new_session=True, text=True)
+                limit = threading.Timer(MODULE_TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
+                limit.start()
+                lines = []
+                for line in process.stdout:
+                    event = json.loads(line)
+                    if event["event"] == "fail" or verbose and event["event"] in ("pass", "skip"):
+                        print("  %5.0f s %s %s" % (time.monotonic() - start, event["event"], event["name"]), flush=True)
+                    lines.append(line)
+                status = process.wait()
+                limit.cancel()
+                err.seek(0)
+                noise = err.read().decode("utf-8", "replace")
+            return self.read_events("".join(lines), noise, status), time.monotonic() - start
+
+    return Job
+
+
 def run_modules(plan, stage):
     sys.path.insert(0, os.path.join(stage, "tests"))
     import run
-    run.MODULE_TIMEOUT = 3600
 
     class Args:
-        verbose, pattern = plan["verbose"], plan["pattern"]
+        verbose, pattern = False, plan["pattern"]
 
     if plan["must_run"]:
         os.environ["CAPSULE_MUST_RUN"] = "1"
     progress = run.Progress(Args)
+    job = make_job(run, plan["verbose"])
     modules = plan["modules"] or ["vm/" + name[:-3] for name in sorted(os.listdir(os.path.join(stage, "tests", "vm")))
                                   if name.startswith("test_")] + ["functional/test_limits", "functional/test_leftovers"]
     jobs = []
@@ -68,7 +99,7 @@ def run_modules(plan, stage):
             argv = ["/usr/bin/python3", os.path.join(stage, "tests", "run.py"), "--worker",
                     os.path.join(stage, "tests", module + ".py")]
             argv += ["-k", plan["pattern"]] if plan["pattern"] else []
-            jobs.append(run.Job("%s [%s]" % (module, name), wrapped(name, argv, stage), None, "unittest", True))
+            jobs.append(job("%s [%s]" % (module, name), wrapped(name, argv, stage), None, "unittest", True))
     run.run_jobs(jobs, progress, 1, plan["pattern"])
     return progress.finish()
 
