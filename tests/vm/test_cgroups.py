@@ -173,7 +173,7 @@ class Delegated(Case):
 class Reloads(Case):
     """systemd may switch controllers off where it did not delegate, and limits would go with them, in silence."""
 
-    def survives(self, process, *systemctl):
+    def survives(self, process, *systemctl, end=None):
         self.assertEqual(process.stdout.readline(), b"ready\n")
         before = task_groups()
         self.assertEqual(len(before), 1, groups())
@@ -182,15 +182,17 @@ class Reloads(Case):
             self.assertEqual(done.returncode, 0, done.stdout)
         time.sleep(3)  # nothing tells when systemd is through
         self.assertEqual(task_groups(), before)
-        process.terminate()
+        (end or process.terminate)()
         process.communicate(timeout=harness.PATIENCE)
 
     @only("user")
     def test_of_a_service_without_delegation(self):
         process = self.start("-q", "--require", "cgroup", "-c", SLEEP,
                              prefix=["systemd-run", "--user", "--quiet", "--collect", "--wait", "--pipe", "--unit=reload-test"])
-        self.addCleanup(run, "systemctl", "--user", "stop", "reload-test")
-        self.survives(process, "--user", "app.slice")
+        # systemd-run only waits for it.
+        end = lambda: run("systemctl", "--user", "stop", "reload-test")  # noqa: E731
+        self.addCleanup(end)
+        self.survives(process, "--user", "app.slice", end=end)
 
     @only("user", "service")
     def test_of_a_scope(self):
