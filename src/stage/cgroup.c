@@ -17,6 +17,7 @@
 
 #define NAME "cgroup"
 #define PREFIX "capsule-run."
+#define NEAR_LIMIT_BYTES (512 * 1024)
 
 static void part_init(struct cgroup_part *part)
 {
@@ -481,20 +482,38 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return cg->version == 2 ? cg->part[0].dir_fd : -1;
 }
 
+/* v1's failcnt stays 0 in newer kernels. A group that could not get one page more has been within a few of its limit;
+ * pages come in batches. */
+static bool was_at_limit_v1(const struct cgroup_part *memory)
+{
+	static const struct {
+		const char *most;
+		const char *limit;
+	} files[] = {{"memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes"},
+		     {"memory.max_usage_in_bytes", "memory.limit_in_bytes"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		uint64_t limit;
+		uint64_t most;
+
+		if (fd_read_u64_at(memory->dir_fd, files[i].most, &most) == 0 &&
+		    fd_read_u64_at(memory->dir_fd, files[i].limit, &limit) == 0 && most + NEAR_LIMIT_BYTES >= limit)
+			return true;
+	}
+	return false;
+}
+
 static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
 		const struct cgroup_part *part = &cg->part[i];
-		uint64_t swap_hits;
 		uint64_t ns;
 
 		if (strcmp(part->controller, "memory") == 0) {
 			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
 							 &ret->memory_peak_bytes) == 0;
 			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
-			if (fd_read_u64_at(part->dir_fd, "memory.failcnt", &ret->limit_hits) == 0 &&
-			    fd_read_u64_at(part->dir_fd, "memory.memsw.failcnt", &swap_hits) == 0)
-				ret->limit_hits += swap_hits;
+			ret->was_at_limit = was_at_limit_v1(part);
 		} else if (strcmp(part->controller, "pids") == 0) {
 			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
 		} else if (strcmp(part->controller, "cpuacct") == 0 &&
@@ -508,6 +527,7 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	int dir_fd = cg->part[0].dir_fd;
+	uint64_t ooms;
 
 	memset(ret, 0, sizeof(*ret));
 	if (cg->version == 1) {
@@ -516,7 +536,7 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 		/* memory.peak is there since Linux 5.19. */
 		ret->has_memory = fd_read_u64_at(dir_fd, "memory.peak", &ret->memory_peak_bytes) == 0;
 		(void)fd_read_key_at(dir_fd, "memory.events", "oom_kill", &ret->oom_kills);
-		(void)fd_read_key_at(dir_fd, "memory.events", "oom", &ret->limit_hits);
+		ret->was_at_limit = fd_read_key_at(dir_fd, "memory.events", "oom", &ooms) == 0 && ooms > 0;
 		(void)fd_read_key_at(dir_fd, "pids.events", "max", &ret->pids_refused);
 		ret->has_cpu = fd_read_key_at(dir_fd, "cpu.stat", "usage_usec", &ret->cpu_us) == 0;
 	}

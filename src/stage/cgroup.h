@@ -53,7 +53,7 @@ struct cgroup_stats {
 	bool has_cpu;
 	uint64_t memory_peak_bytes;
 	uint64_t oom_kills;  /* by whichever limit: ours, one above us, the machine's */
-	uint64_t limit_hits; /* how often the group itself was at its limit and could not be made smaller (v1: was at it) */
+	bool was_at_limit;   /* the group itself had no memory left (v1: or was near that) */
 	uint64_t pids_refused; /* forks that --pids refused */
 	uint64_t cpu_us;
 };
@@ -81,7 +81,7 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret);
 /* True when the kernel killed because of the group's own limit: the task is out of its memory, not the machine. */
 static inline bool cgroup_is_out_of_memory(const struct cgroup_stats *stats)
 {
-	return stats->oom_kills > 0 && stats->limit_hits > 0;
+	return stats->oom_kills > 0 && stats->was_at_limit;
 }
 
 /* Removes the group once its processes are gone. Waits a little for the kernel; what is left then is

@@ -612,7 +612,6 @@ static void test_read(void **state)
 	assert_true(stats.has_memory && stats.has_cpu);
 	assert_int_equal(stats.memory_peak_bytes, 123456789012);
 	assert_int_equal(stats.oom_kills, 5);
-	assert_int_equal(stats.limit_hits, 4);
 	assert_true(cgroup_is_out_of_memory(&stats));
 	/* Memory ran out in the machine, or in a group above. */
 	unit_make(cg.part[0].dir_fd, "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 5\n");
@@ -637,8 +636,17 @@ static void test_read(void **state)
 	assert_int_equal(stats.memory_peak_bytes, 4096);
 	assert_int_equal(stats.oom_kills, 3);
 	assert_false(cgroup_is_out_of_memory(&stats));
-	unit_make(cg.part[0].dir_fd, "memory.failcnt", "0\n");
-	unit_make(cg.part[0].dir_fd, "memory.memsw.failcnt", "2\n");
+	unit_make(cg.part[0].dir_fd, "memory.limit_in_bytes", "67108864\n");
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "66000000\n");
+	cgroup_read(&cg, &stats);
+	assert_false(cgroup_is_out_of_memory(&stats));
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "67104768\n");
+	cgroup_read(&cg, &stats);
+	assert_true(cgroup_is_out_of_memory(&stats));
+	/* With swap counted it is that limit which is met. */
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "4096\n");
+	unit_make(cg.part[0].dir_fd, "memory.memsw.limit_in_bytes", "67108864\n");
+	unit_make(cg.part[0].dir_fd, "memory.memsw.max_usage_in_bytes", "67108864\n");
 	cgroup_read(&cg, &stats);
 	assert_true(cgroup_is_out_of_memory(&stats));
 	assert_int_equal(stats.pids_refused, 2);

@@ -1,8 +1,7 @@
 """The ladder on a real systemd and cgroup v2: which rung, that it holds, that nothing is left, whoever asks."""
-import glob
-import json
 import os
 import re
+import signal
 import subprocess
 import time
 import unittest
