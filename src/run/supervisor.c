@@ -225,7 +225,8 @@ static uint64_t check_deadlines(struct run *run)
 	if (looks && now >= run->tick_ms) {
 		bool watches = watch_is_active(&run->watch);
 
-		if (watches)
+		/* Before its exec the task can't be read: it is a copy of init still. */
+		if (watches && run->verdict.started)
 			check_watch(run, now);
 		if (run->oom_seen || (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE))
 			check_cgroup(run);
