@@ -1,7 +1,7 @@
 # Tests; included by Makefile.am.
 
 check_PROGRAMS =
-EXTRA_DIST += tests/run.py
+EXTRA_DIST += tests/run.py tests/vm/run tests/vm/guest.py tests/vm/test_cgroups.py
 include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/functional/local.mk

@@ -14,6 +14,8 @@ struct run {
 	const struct policy *policy;
 	struct plan plan;
 	struct cgroup cg;
+	bool in_scope; /* systemd was asked for the group around it */
+	const char *no_cgroup_cure; /* what would make systemd give a scope, or NULL */
 	struct watch watch;
 	struct verdict verdict;
 	int channel_fd;

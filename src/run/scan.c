@@ -191,6 +191,20 @@ static bool holds_descriptors(int task_fd, const char *tid, const char *fd_name)
 	return p != NULL && sscanf(p, "scm_fds: %u", &count) == 1 && count > 0;
 }
 
+/* A thread that is ending has no memory any more and then closes its files. Until it is a zombie its descriptors are
+ * root's to read, and where its CPU is limited that may last. */
+static bool is_ending(int task_fd, const char *tid)
+{
+	uint64_t pages = 0;
+	uint64_t resident = 0;
+	char dir[16];
+	int r;
+
+	(void)snprintf(dir, sizeof(dir), "%.10s", tid);
+	r = read_statm(task_fd, dir, &pages, &resident);
+	return r == 0 ? pages == 0 : is_gone(r);
+}
+
 static bool add_thread_files(int task_fd, const char *tid, struct scan *sum)
 {
 	AUTO_CLOSE int fd = -1;
@@ -201,7 +215,7 @@ static bool add_thread_files(int task_fd, const char *tid, struct scan *sum)
 	(void)snprintf(path, sizeof(path), "%.10s/fd", tid);
 	fd = openat(task_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return is_gone(-errno);
+		return is_gone(-errno) || is_ending(task_fd, tid);
 	dir = fdopendir(fd);
 	if (dir == NULL)
 		return false;

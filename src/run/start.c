@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,10 @@
 #include "base/sys.h"
 #include "run/init.h"
 #include "run/run.h"
+#include "run/scope.h"
+
+/* For systemd to answer: under load, and with others asking at the same time, it takes seconds. */
+#define SCOPE_PATIENCE_MS 10000
 
 /* The network namespace, which takes the longest, is made by the task beside init's mounts. */
 #define NAMESPACES                                                                                 \
@@ -125,12 +130,20 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 	return task_fds[2] < 0 ? error_set(err, "stdio", errno, "dup") : 0;
 }
 
+/* The hint is the scope's where it knows one, else the table's (run/hint.c). */
+static int no_cgroup(const struct run *run, const char *what, struct error *err)
+{
+	int r = error_set(err, "cgroup", 0, "%s: %s", what, run->cg.why_not);
+
+	return run->no_cgroup_cure != NULL ? error_hint(err, "%s", run->no_cgroup_cure) : r;
+}
+
 /* Which rung holds which limit; an option that none can hold is an error. */
 static int choose_rungs(struct run *run, struct error *err)
 {
 	const struct policy_limits *limits = &run->policy->limits;
 	enum rung *rungs = run->verdict.rungs;
-	enum rung group = run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
+	enum rung group = run->in_scope ? RUNG_SYSTEMD_SCOPE : run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
 	bool has_group = run->cg.version != 0;
 
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
@@ -140,7 +153,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)
-			return error_set(err, "cgroup", 0, "--cpu: no cgroup can hold it here: %s", run->cg.why_not);
+			return no_cgroup(run, "--cpu: no cgroup can hold it here", err);
 		rungs[OPTION_CPU] = group;
 	}
 	if (limits->cpu_time_ms != LIMIT_NONE)
@@ -150,7 +163,7 @@ static int choose_rungs(struct run *run, struct error *err)
 			rungs[i] = RUNG_NONE;
 	run->verdict.layers = ALWAYS_LAYERS | (has_group ? LAYER_BIT(LAYER_CGROUP) : 0);
 	if ((run->policy->require_layers & ~run->verdict.layers) != 0)
-		return error_set(err, "cgroup", 0, "--require cgroup: none is at hand: %s", run->cg.why_not);
+		return no_cgroup(run, "--require cgroup: none is at hand", err);
 	if (!has_group) {
 		log_note("limits", "ram is held by a watchdog and pids by an rlimit: no cgroup is at hand");
 		log_verbose("cgroup", "%s", run->cg.why_not);
@@ -172,13 +185,34 @@ static int prepare_watch(struct run *run, struct error *err)
 	return watch_init(watch, run->plan.workdir_fd, err);
 }
 
+/* The upper part of the ladder: a cgroup that we may write to, else, for a user, one that systemd makes for us. */
 static int prepare_cgroup(struct run *run, struct error *err)
 {
+	const struct policy_limits *limits = &run->policy->limits;
 	const struct cgroup_host host = {.mount = "/sys/fs/cgroup",
 					 .self = "/proc/self/cgroup",
+					 .mountinfo = "/proc/self/mountinfo",
 					 .privileged = run->plan.ids.privileged};
+	char socket[PATH_MAX];
+	const struct scope_host scope = {.mount = host.mount,
+					 .proc = "/proc",
+					 .socket = scope_socket(socket, sizeof(socket)),
+					 .patience_ms = SCOPE_PATIENCE_MS};
+	struct scope_error no_scope;
+	int r = cgroup_create(limits, &host, &run->cg, err);
 
-	return cgroup_create(&run->policy->limits, &host, &run->cg, err);
+	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2 || host.privileged)
+		return r;
+	if (!scope_enter(limits, &scope, &no_scope)) {
+		size_t len = strlen(run->cg.why_not);
+
+		(void)snprintf(run->cg.why_not + len, sizeof(run->cg.why_not) - len, "; %s", no_scope.why);
+		run->no_cgroup_cure = no_scope.cure;
+		return 0;
+	}
+	r = cgroup_create(limits, &host, &run->cg, err);
+	run->in_scope = r == 0 && run->cg.version == 2;
+	return r;
 }
 
 /* Clones init into its namespaces and its cgroup. */

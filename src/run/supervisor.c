@@ -212,7 +212,7 @@ static void check_cgroup(struct run *run)
 	uint64_t limit_ms = run->policy->limits.cpu_time_ms;
 
 	cgroup_read(&run->cg, &stats);
-	if (stats.oom_kills > 0)
+	if (cgroup_is_out_of_memory(&stats))
 		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
 	if (limit_ms != LIMIT_NONE && stats.has_cpu && stats.cpu_us / 1000 >= limit_ms)
 		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
@@ -270,7 +270,8 @@ static uint64_t check_deadlines(struct run *run)
 	if (looks && now >= run->tick_ms) {
 		bool watches = watch_is_active(&run->watch);
 
-		if (watches)
+		/* Before its exec the task can't be read: it is a copy of init still. */
+		if (watches && run->verdict.started)
 			check_watch(run, now);
 		if (run->oom_seen || (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE))
 			check_cgroup(run);
@@ -384,6 +385,14 @@ static void leave_terminal(struct run *run)
 	terminal_release(&run->terminal);
 }
 
+/* --ram is not to blame. */
+static void lost_to_the_host(struct error *err)
+{
+	error_set(err, "init", 0,
+		  "the kernel killed the sandbox: memory ran out in the machine or in a cgroup around it");
+	error_hint(err, "the task was below its --ram; run fewer at once, or give each a --ram that the machine has");
+}
+
 /* Facts to outcome, in one place. */
 static void conclude(struct run *run)
 {
@@ -403,7 +412,7 @@ static void conclude(struct run *run)
 		verdict->cpu_ms = stats.cpu_us / 1000;
 	if (stats.pids_refused > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
-	if (stats.oom_kills > 0)
+	if (cgroup_is_out_of_memory(&stats))
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
 	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
@@ -414,13 +423,15 @@ static void conclude(struct run *run)
 		verdict->outcome = OUTCOME_FAILED;
 	} else if (run->ending != OUTCOME_MAX) {
 		verdict->outcome = run->ending;
-	} else if (stats.oom_kills > 0) {
+	} else if (cgroup_is_out_of_memory(&stats)) {
 		verdict->outcome = OUTCOME_OUT_OF_MEMORY;
 	} else if (!run->has_status) {
 		verdict->outcome = OUTCOME_FAILED;
 		if (run->interrupted != 0 && !verdict->started)
 			error_set(&verdict->error, "init", 0, "signal %d before the task started",
 				  run->interrupted);
+		else if (stats.oom_kills > 0)
+			lost_to_the_host(&verdict->error);
 		else
 			error_set(&verdict->error, "init", 0, "the sandbox was killed from outside");
 	} else if (WIFSIGNALED(run->wait_status)) {

@@ -30,9 +30,9 @@ static const char *const limit_hit_names[] = {
 _Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
 
 static const char *const rung_names[] = {
-    [RUNG_NONE] = "none",	  [RUNG_CGROUP_V2] = "cgroup-v2", [RUNG_CGROUP_V1] = "cgroup-v1",
-    [RUNG_RLIMIT] = "rlimit",	  [RUNG_TMPFS] = "tmpfs",	  [RUNG_SUPERVISOR] = "supervisor",
-    [RUNG_WATCHDOG] = "watchdog",
+    [RUNG_NONE] = "none",	      [RUNG_CGROUP_V2] = "cgroup-v2", [RUNG_SYSTEMD_SCOPE] = "systemd-scope",
+    [RUNG_CGROUP_V1] = "cgroup-v1",   [RUNG_RLIMIT] = "rlimit",	      [RUNG_TMPFS] = "tmpfs",
+    [RUNG_SUPERVISOR] = "supervisor", [RUNG_WATCHDOG] = "watchdog",
 };
 _Static_assert(ARRAY_SIZE(rung_names) == RUNG_MAX, "one name for each rung");
 

@@ -40,6 +40,7 @@ enum limit_hit {
 enum rung {
 	RUNG_NONE, /* open, or of no use in this run */
 	RUNG_CGROUP_V2,
+	RUNG_SYSTEMD_SCOPE, /* a cgroup v2 that systemd was asked for */
 	RUNG_CGROUP_V1,
 	RUNG_RLIMIT,
 	RUNG_TMPFS,

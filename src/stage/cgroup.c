@@ -9,12 +9,15 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 
+#include "base/cgroupfs.h"
 #include "base/fd.h"
 
 #define NAME "cgroup"
 #define PREFIX "capsule-run."
+#define NEAR_LIMIT_BYTES (512 * 1024)
 
 static void part_init(struct cgroup_part *part)
 {
@@ -35,6 +38,7 @@ void cgroup_init(struct cgroup *cg)
 	memset(cg, 0, sizeof(*cg));
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_init(&cg->part[i]);
+	part_init(&cg->pin);
 	part_init(&cg->leaf);
 	cg->oom_fd = -1;
 }
@@ -43,6 +47,7 @@ static void cgroup_close(struct cgroup *cg)
 {
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_close(&cg->part[i]);
+	part_close(&cg->pin);
 	part_close(&cg->leaf);
 	close_fd(&cg->oom_fd);
 }
@@ -83,8 +88,10 @@ static void sweep(int parent_fd)
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
 		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (group_fd >= 0 && flock(group_fd, LOCK_EX | LOCK_NB) == 0)
-			remove_group(parent_fd, entry->d_name);
+		if (group_fd < 0 || flock(group_fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		sweep(group_fd);
+		remove_group(parent_fd, entry->d_name);
 	}
 	closedir(dir);
 }
@@ -134,47 +141,31 @@ static int write_limit(const struct cgroup_part *part, const char *file, uint64_
 	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
 }
 
-/* The path of a controller ("" for v2's "0::PATH") in the text of /proc/self/cgroup. */
-static const char *find_path(const char *text, const char *controller, char *buf, size_t size)
-{
-	size_t want = strlen(controller);
-
-	for (const char *line = text; *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-		const char *list = strchr(line, ':');
-		const char *path = list == NULL ? NULL : strchr(list + 1, ':');
-
-		if (path != NULL && path < end) {
-			for (const char *name = list + 1; name <= path; name += strcspn(name, ",:") + 1) {
-				size_t len = strcspn(name, ",:");
-
-				if (len == want && memcmp(name, controller, len) == 0) {
-					(void)snprintf(buf, size, "%.*s", (int)(end - path - 1), path + 1);
-					return buf;
-				}
-			}
-		}
-		line = *end == '\0' ? end : end + 1;
-	}
-	return NULL;
-}
-
-/* The caller's own group of one v1 controller. In a container without a cgroup namespace the path is
- * the host's while the mount shows the container's group as its root: then that root is ours. */
+/* The caller's own group of one v1 controller, or -errno. */
 static int open_own_v1(const struct cgroup_host *host, const char *self, const char *controller)
 {
 	char path[PATH_MAX];
 	char own[PATH_MAX / 2];
+	char below[PATH_MAX / 2];
+	AUTO_CLOSE int mount_fd = -1;
 	int fd;
+	int r;
 
-	if (find_path(self, controller, own, sizeof(own)) == NULL)
+	if (cgroupfs_path(self, controller, own, sizeof(own)) == NULL)
 		return -ENOENT;
-	(void)snprintf(path, sizeof(path), "%s/%s%s", host->mount, controller, own);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		(void)snprintf(path, sizeof(path), "%s/%s", host->mount, controller);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
+	(void)snprintf(path, sizeof(path), "%s/%s", host->mount, controller);
+	mount_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mount_fd < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), ".%s", own);
+	fd = openat(mount_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	r = cgroupfs_below_mount(host->mountinfo, mount_fd, own, below, sizeof(below));
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), ".%s", below);
+	fd = openat(mount_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -292,29 +283,6 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t want = strlen(word);
-
-	for (const char *p = text; *p != '\0';) {
-		size_t len = strcspn(p, " \n");
-
-		if (len == want && memcmp(p, word, len) == 0)
-			return true;
-		p += len;
-		p += strspn(p, " \n");
-	}
-	return false;
-}
-
-static bool has_controllers(int dir_fd, const char *file, bool cpu)
-{
-	char text[512];
-
-	return fd_read_file_at(dir_fd, file, text, sizeof(text)) >= 0 && has_word(text, "memory") &&
-	       has_word(text, "pids") && (!cpu || has_word(text, "cpu"));
-}
-
 /* True when this process is the only one in the group. */
 static bool alone_in(int dir_fd)
 {
@@ -325,18 +293,22 @@ static bool alone_in(int dir_fd)
 	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
 }
 
+static int enable(int dir_fd, bool cpu)
+{
+	return fd_write_file_at(dir_fd, "cgroup.subtree_control", cpu ? "+memory +pids +cpu" : "+memory +pids");
+}
+
 /* Makes the controllers usable in groups below dir_fd. A group that holds processes can't hand them
  * on ("no internal processes"): when we are the only one, we move to a leaf. */
 static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 {
-	const char *enable = cpu ? "+memory +pids +cpu" : "+memory +pids";
 	int r;
 
-	if (has_controllers(dir_fd, "cgroup.subtree_control", cpu))
+	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", cpu))
 		return 0;
-	if (!has_controllers(dir_fd, "cgroup.controllers", cpu))
+	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", cpu))
 		return -ENOENT;
-	r = fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+	r = enable(dir_fd, cpu);
 	if (r != -EBUSY || !alone_in(dir_fd))
 		return r;
 	part_close(&cg->leaf);
@@ -346,35 +318,66 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	r = part_create(&cg->leaf);
 	if (r == 0)
 		r = fd_write_file_at(cg->leaf.dir_fd, "cgroup.procs", "0");
-	return r < 0 ? r : fd_write_file_at(dir_fd, "cgroup.subtree_control", enable);
+	return r < 0 ? r : enable(dir_fd, cpu);
 }
 
 /*
- * The group below which ours is made: the caller's own. Root may go up to the nearest ancestor that
- * already hands the controllers on: a login session's scope always holds its shell, so it never can.
+ * The group below which ours is made: the caller's own. A login session's scope holds its shell and so can hand
+ * nothing on: root goes up to the nearest group that already does. Nothing is written there but our own group:
+ * whose it is, systemd's mostly, decides what it hands on. A group whose limits we would shed ends the way.
  */
-static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own, bool cpu)
+static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own,
+			  const struct policy_limits *limits)
 {
+	bool cpu = limits->cpu_milli != LIMIT_NONE;
 	char path[PATH_MAX];
 	size_t base = (size_t)snprintf(path, sizeof(path), "%s%s", host->mount, own);
-	int first = 0;
+	AUTO_CLOSE int fd = -1;
+	int first;
 
 	if (base >= sizeof(path))
 		return -ENAMETOOLONG;
-	for (;;) {
-		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		char *slash = strrchr(path, '/');
-		int r = fd < 0 ? -errno : delegate(cg, fd, cpu);
-
-		if (r == 0)
-			return fd;
-		close_fd(&fd);
-		if (first == 0)
-			first = r;
-		if (!host->privileged || slash == NULL || (size_t)(slash - path) < strlen(host->mount))
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	first = fd < 0 ? -errno : delegate(cg, fd, cpu);
+	while (first < 0 && host->privileged && fd >= 0 && strlen(path) > strlen(host->mount)) {
+		if (cgroupfs_is_limited(fd, limits->pids)) {
+			(void)why_not(cg, "the cgroup that we are in has limits, and other processes", 0);
 			return first;
-		*slash = '\0';
+		}
+		*strrchr(path, '/') = '\0';
+		close_fd(&fd);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", cpu))
+			first = 0;
 	}
+	return first < 0 ? first : take_fd(&fd);
+}
+
+/* systemd's mark of a group in which it lets be what others do. */
+static bool is_delegated(int dir_fd)
+{
+	char value;
+
+	return fgetxattr(dir_fd, "user.delegate", &value, sizeof(value)) == 1 && value == '1';
+}
+
+/*
+ * In a group that is not delegated, systemd may switch controllers off whenever its units change (daemon-reload),
+ * and with them would go our limits, in silence. The kernel refuses that while a child of the group hands them on.
+ */
+static int pin_controllers(struct cgroup *cg, bool cpu)
+{
+	struct cgroup_part *part = &cg->part[0];
+	int r;
+
+	cg->pin.parent_fd = take_fd(&part->parent_fd);
+	r = part_create(&cg->pin);
+	if (r == 0)
+		r = enable(cg->pin.dir_fd, cpu);
+	if (r < 0)
+		return r;
+	part->parent_fd = fcntl(cg->pin.dir_fd, F_DUPFD_CLOEXEC, 3);
+	return part->parent_fd < 0 ? -errno : 0;
 }
 
 static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
@@ -408,16 +411,18 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 	char own[PATH_MAX / 2];
 	int r;
 
-	if (find_path(self, "", own, sizeof(own)) == NULL)
+	if (cgroupfs_path(self, "", own, sizeof(own)) == NULL)
 		return why_not(cg, "not in any cgroup", 0);
-	part->parent_fd = open_parent_v2(cg, host, own, limits->cpu_milli != LIMIT_NONE);
+	part->parent_fd = open_parent_v2(cg, host, own, limits);
 	if (part->parent_fd < 0) {
 		r = part->parent_fd;
 		part->parent_fd = -1;
-		return why_not(cg, "no cgroup is delegated to us", -r);
+		return cg->why_not[0] != '\0' ? 0 : why_not(cg, "no cgroup is delegated to us", -r);
 	}
 	sweep(part->parent_fd);
-	r = part_create(part);
+	r = is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, limits->cpu_milli != LIMIT_NONE);
+	if (r == 0)
+		r = part_create(part);
 	if (r < 0)
 		return why_not(cg, "make a cgroup", -r);
 	cg->part_count = 1;
@@ -437,13 +442,15 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	if (n < 0)
 		return why_not(ret, "no cgroups in this kernel", (int)-n);
 	(void)snprintf(probe, sizeof(probe), "%s/cgroup.controllers", host->mount);
-	if (access(probe, F_OK) == 0)
+	ret->is_v2 = access(probe, F_OK) == 0;
+	if (ret->is_v2)
 		r = create_v2(limits, host, self, ret, err);
 	else
 		r = create_v1(limits, host, self, ret, err);
 	if (r < 0 || ret->version == 0) {
 		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 			part_remove(&ret->part[i]);
+		part_remove(&ret->pin);
 		/* We may be in the leaf: the next start sweeps it. */
 		cgroup_close(ret);
 	}
@@ -475,6 +482,27 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return cg->version == 2 ? cg->part[0].dir_fd : -1;
 }
 
+/* v1's failcnt stays 0 in newer kernels. A group that could not get one page more has been within a few of its limit;
+ * pages come in batches. */
+static bool was_at_limit_v1(const struct cgroup_part *memory)
+{
+	static const struct {
+		const char *most;
+		const char *limit;
+	} files[] = {{"memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes"},
+		     {"memory.max_usage_in_bytes", "memory.limit_in_bytes"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		uint64_t limit;
+		uint64_t most;
+
+		if (fd_read_u64_at(memory->dir_fd, files[i].most, &most) == 0 &&
+		    fd_read_u64_at(memory->dir_fd, files[i].limit, &limit) == 0 && most + NEAR_LIMIT_BYTES >= limit)
+			return true;
+	}
+	return false;
+}
+
 static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
@@ -485,6 +513,7 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
 							 &ret->memory_peak_bytes) == 0;
 			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
+			ret->was_at_limit = was_at_limit_v1(part);
 		} else if (strcmp(part->controller, "pids") == 0) {
 			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
 		} else if (strcmp(part->controller, "cpuacct") == 0 &&
@@ -498,6 +527,7 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	int dir_fd = cg->part[0].dir_fd;
+	uint64_t ooms;
 
 	memset(ret, 0, sizeof(*ret));
 	if (cg->version == 1) {
@@ -506,6 +536,7 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 		/* memory.peak is there since Linux 5.19. */
 		ret->has_memory = fd_read_u64_at(dir_fd, "memory.peak", &ret->memory_peak_bytes) == 0;
 		(void)fd_read_key_at(dir_fd, "memory.events", "oom_kill", &ret->oom_kills);
+		ret->was_at_limit = fd_read_key_at(dir_fd, "memory.events", "oom", &ooms) == 0 && ooms > 0;
 		(void)fd_read_key_at(dir_fd, "pids.events", "max", &ret->pids_refused);
 		ret->has_cpu = fd_read_key_at(dir_fd, "cpu.stat", "usage_usec", &ret->cpu_us) == 0;
 	}
@@ -515,6 +546,7 @@ void cgroup_remove(struct cgroup *cg)
 {
 	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
 		part_remove(&cg->part[i]);
+	part_remove(&cg->pin);
 	/* The supervisor's own leaf is busy until it ends: swept at the next start. */
 	part_close(&cg->leaf);
 	close_fd(&cg->oom_fd);

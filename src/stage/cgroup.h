@@ -24,6 +24,7 @@
 struct cgroup_host {
 	const char *mount; /* "/sys/fs/cgroup" */
 	const char *self;  /* "/proc/self/cgroup" */
+	const char *mountinfo; /* "/proc/self/mountinfo" */
 	bool privileged;   /* real root: may use the nearest ancestor that delegates (v2) */
 };
 
@@ -40,16 +41,19 @@ struct cgroup {
 	int version; /* 2, 1, or 0: none is at hand */
 	struct cgroup_part part[CGROUP_PARTS];
 	unsigned int part_count;
+	struct cgroup_part pin;	 /* v2: around part[0], where the group above is not delegated; it has no process */
 	struct cgroup_part leaf; /* v2: where the supervisor went, if it had to */
 	int oom_fd; /* v1: eventfd that becomes readable at an OOM; -1 */
-	char why_not[160]; /* version 0: what was in the way */
+	bool is_v2;	   /* what the host has, whether or not it is at hand */
+	char why_not[256]; /* version 0: what was in the way */
 };
 
 struct cgroup_stats {
 	bool has_memory;
 	bool has_cpu;
 	uint64_t memory_peak_bytes;
-	uint64_t oom_kills;
+	uint64_t oom_kills;  /* by whichever limit: ours, one above us, the machine's */
+	bool was_at_limit;   /* the group itself had no memory left (v1: or was near that) */
 	uint64_t pids_refused; /* forks that --pids refused */
 	uint64_t cpu_us;
 };
@@ -73,6 +77,12 @@ int cgroup_clone_fd(const struct cgroup *cg);
 
 /* What the group used so far. Fields that the kernel does not offer are left 0. */
 void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret);
+
+/* True when the kernel killed because of the group's own limit: the task is out of its memory, not the machine. */
+static inline bool cgroup_is_out_of_memory(const struct cgroup_stats *stats)
+{
+	return stats->oom_kills > 0 && stats->was_at_limit;
+}
 
 /* Removes the group once its processes are gone. Waits a little for the kernel; what is left then is
  * removed at the next start. */

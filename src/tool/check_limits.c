@@ -54,7 +54,10 @@ static int make_group(void *data, struct error *err)
 {
 	struct group_try *try = data;
 	const struct cgroup_host host = {
-	    .mount = MOUNT, .self = "/proc/self/cgroup", .privileged = try->privileged};
+	    .mount = MOUNT,
+	    .self = "/proc/self/cgroup",
+	    .mountinfo = "/proc/self/mountinfo",
+	    .privileged = try->privileged};
 	struct cgroup cg;
 	int r = cgroup_create(&try->limits, &host, &cg, err);
 

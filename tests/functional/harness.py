@@ -13,8 +13,8 @@ import unittest
 CAPSULE_RUN = os.environ.get("CAPSULE_RUN") or os.path.abspath("capsule-run")
 GUEST_DIR = "/tmp/agent_sandbox"
 ROOT = os.getuid() == 0
-# Hang protection only: no test depends on how long something takes.
-PATIENCE = 60
+# Hang protection only: no test depends on how long something takes. tests/vm has slower processors.
+PATIENCE = int(os.environ.get("CAPSULE_PATIENCE", "60"))
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNS = 0x00020000
@@ -66,6 +66,11 @@ def probe_verdict():
 
 def has_cgroup():
     return "cgroup" in probe_verdict()["layers"]
+
+
+def rung():
+    """What holds --ram here."""
+    return probe_verdict()["limits"]["ram"]["rung"]
 
 
 def for_cgroup(wanted):

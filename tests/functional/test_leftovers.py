@@ -41,8 +41,8 @@ def orphans():
 
 
 def cgroups_of(pids):
-    """Cgroups that these supervisors made."""
-    names = tuple("capsule-run.%d." % pid for pid in pids)
+    """Cgroups that these supervisors made, or had made."""
+    names = tuple("capsule-run%s%d%s" % (a, pid, a) for pid in pids for a in ".-")
     found = []
     for root, dirs, _ in os.walk("/sys/fs/cgroup"):
         found += [os.path.join(root, name) for name in dirs if name.startswith(names)]
@@ -68,6 +68,9 @@ class Clean(harness.Case):
     def nothing_left(self, pids):
         harness.wait_until(lambda: not harness.marked_processes(self.marker), "the end of every process", 10)
         harness.wait_until(lambda: not orphans(), "the end of every init", 10)
+        if harness.rung() == "systemd-scope":
+            # The supervisor is in it to its end; then it is systemd's to remove.
+            harness.wait_until(lambda: not cgroups_of(pids), "the end of every scope", 30)
         self.assertEqual(cgroups_of(pids), [])
         self.assertEqual(mounts(), self.mounts)
         self.assertEqual(self.files() - self.host_files, set())

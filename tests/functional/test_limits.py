@@ -160,7 +160,7 @@ class Ram(harness.Case):
 
     def test_rung(self):
         rung = self.check(self.run_capsule("-q", "-c", "pass", verdict=True)).verdict["limits"]["ram"]["rung"]
-        self.assertIn(rung, ("cgroup-v1", "cgroup-v2") if harness.has_cgroup() else ("watchdog",))
+        self.assertIn(rung, ("cgroup-v1", "cgroup-v2", "systemd-scope") if harness.has_cgroup() else ("watchdog",))
 
     @harness.for_cgroup(False)
     def test_watchdog_tells_its_overshoot(self):

@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_bind \
 	tests/fuzz/fuzz_channel \
 	tests/fuzz/fuzz_cli \
+	tests/fuzz/fuzz_dbus \
 	tests/fuzz/fuzz_elf \
 	tests/fuzz/fuzz_ldcache \
 	tests/fuzz/fuzz_option \
@@ -39,6 +40,10 @@ tests_fuzz_fuzz_cli_SOURCES = tests/fuzz/fuzz_cli.c $(fuzz_common)
 tests_fuzz_fuzz_cli_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_cli_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_cli_LDADD = libcapsule.a
+tests_fuzz_fuzz_dbus_SOURCES = tests/fuzz/fuzz_dbus.c $(fuzz_common)
+tests_fuzz_fuzz_dbus_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_dbus_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_dbus_LDADD = libcapsule.a
 tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c $(fuzz_common)
 tests_fuzz_fuzz_elf_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_elf_LDFLAGS = $(fuzz_ldflags)

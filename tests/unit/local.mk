@@ -37,6 +37,7 @@ check_PROGRAMS += \
 	tests/unit/test_profile \
 	tests/unit/test_relay \
 	tests/unit/test_report \
+	tests/unit/test_scope \
 	tests/unit/test_scrub \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
@@ -49,7 +50,7 @@ check_PROGRAMS += \
 
 tests_unit_test_advice_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
-tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at
+tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_cli_LDADD = $(unit_libs)
 tests_unit_test_closure_LDADD = $(unit_libs)
@@ -75,6 +76,7 @@ tests_unit_test_profile_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_report_LDADD = $(unit_libs) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_scrub_LDADD = $(unit_libs)
+tests_unit_test_scope_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)

@@ -24,6 +24,7 @@ static const char *const control_files[] = {
     "cpu.max",		"cgroup.procs",		      "tasks",		    "memory.limit_in_bytes",
     "memory.swappiness", "memory.memsw.limit_in_bytes", "memory.oom_control", "cgroup.event_control",
     "cpu.cfs_period_us", "cpu.cfs_quota_us",	"memory.kmem.tcp.limit_in_bytes",
+    "cgroup.subtree_control",
 };
 
 static struct {
@@ -34,6 +35,7 @@ static struct {
 	int fail_errno;
 	unsigned int fail_count; /* as many times */
 	int mkdir_errno;
+	bool not_delegated; /* groups lack systemd's mark */
 	char log[2048];
 } fake;
 
@@ -43,6 +45,21 @@ int __real_unlinkat(int dir_fd, const char *path, int flags);
 int __wrap_unlinkat(int dir_fd, const char *path, int flags);
 int __real_fd_write_file_at(int dir_fd, const char *path, const char *text);
 int __wrap_fd_write_file_at(int dir_fd, const char *path, const char *text);
+
+ssize_t __wrap_fgetxattr(int fd, const char *name, void *value, size_t size);
+
+ssize_t __wrap_fgetxattr(int fd, const char *name, void *value, size_t size)
+{
+	(void)fd;
+	assert_string_equal(name, "user.delegate");
+	assert_true(size >= 1);
+	if (fake.not_delegated) {
+		errno = ENODATA;
+		return -1;
+	}
+	memcpy(value, "1", 1);
+	return 1;
+}
 
 int __wrap_mkdirat(int dir_fd, const char *path, mode_t mode)
 {
@@ -120,9 +137,12 @@ static void fake_close(void)
 static int create(const struct policy_limits *limits, bool privileged, struct cgroup *cg, struct error *err)
 {
 	char self[PATH_MAX + 8];
-	struct cgroup_host host = {.mount = fake.path, .self = self, .privileged = privileged};
+	char mountinfo[PATH_MAX + 16];
+	struct cgroup_host host = {
+	    .mount = fake.path, .self = self, .mountinfo = mountinfo, .privileged = privileged};
 
 	(void)snprintf(self, sizeof(self), "%s/self", fake.path);
+	(void)snprintf(mountinfo, sizeof(mountinfo), "%s/mountinfo", fake.path);
 	memset(err, 0, sizeof(*err));
 	return cgroup_create(limits, &host, cg, err);
 }
@@ -175,61 +195,81 @@ struct v2_row {
 	int version;
 	const char *says; /* why_not, or the error's detail */
 	const char *log;
+	bool not_delegated;
+	const char *own_limit; /* memory.max of the caller's own group */
 };
 
 static const struct v2_row v2_rows[] = {
     {"delegated", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_BOTH, V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0, 2, NULL,
-     V2_LIMITS("/up/own/*")},
+     V2_LIMITS("/up/own/*"), false, NULL},
     {"other lines first", LIMIT_NONE, "1:name=systemd:/x\n0::/up/own\n", V2_ALL, V2_BOTH, V2_ALL, false, false, NULL,
-     NULL, 0, 0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*")},
+     NULL, 0, 0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*"), false, NULL},
     {"half a core", 500, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0, 2, NULL,
-     V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n"},
+     V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n", false, NULL},
     {"two cores", 2000, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0, 2, NULL,
-     V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=200000 100000\n"},
+     V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=200000 100000\n", false, NULL},
     {"enabled by us", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0, 2, NULL,
-     "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/own/*")},
+     "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/own/*"), false, NULL},
     {"cpu enabled by us", 500, "0::/up/own\n", V2_ALL, V2_BOTH, V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0, 2, NULL,
-     "/up/own/cgroup.subtree_control=+memory +pids +cpu\n" V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n"},
+     "/up/own/cgroup.subtree_control=+memory +pids +cpu\n" V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n", false, NULL},
     {"moved to a leaf", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, true, false, NULL, "cgroup.subtree_control",
      EBUSY, 1, 0, 0, 2, NULL,
      "/up/own/cgroup.subtree_control=+memory +pids\n/up/own/*/cgroup.procs=0\n"
-     "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/own/*")},
+     "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/own/*"), false, NULL},
     {"not alone", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, false, false, NULL, "cgroup.subtree_control", EBUSY,
-     9, 0, 0, 0, "no cgroup is delegated", "/up/own/cgroup.subtree_control=+memory +pids\n"},
+     9, 0, 0, 0, "no cgroup is delegated", "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
     {"may not enable", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, true, false, NULL, "cgroup.subtree_control",
-     EACCES, 9, 0, 0, 0, "Permission denied", "/up/own/cgroup.subtree_control=+memory +pids\n"},
+     EACCES, 9, 0, 0, 0, "Permission denied", "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
     {"no pids controller", LIMIT_NONE, "0::/up/own\n", "cpu memory\n", "cpu memory\n", V2_ALL, false, false, NULL,
-     NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", ""},
+     NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", "", false, NULL},
     {"a word is not its beginning", LIMIT_NONE, "0::/up/own\n", "memory pidsx\n", "memory pidsx\n", V2_ALL, false,
-     false, NULL, NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", ""},
+     false, NULL, NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", "", false, NULL},
     {"cpuset is not cpu", 500, "0::/up/own\n", "cpuset memory pids\n", "cpuset memory pids\n", "", false, false, NULL,
-     NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", ""},
+     NULL, 0, 0, 0, 0, 0, "no cgroup is delegated", "", false, NULL},
     {"no line of v2", LIMIT_NONE, "4:memory:/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, true, NULL, NULL, 0, 0, 0, 0, 0,
-     "not in any cgroup", ""},
+     "not in any cgroup", "", false, NULL},
     {"no lines", LIMIT_NONE, "", V2_ALL, V2_ALL, V2_ALL, false, true, NULL, NULL, 0, 0, 0, 0, 0, "not in any cgroup",
-     ""},
+     "", false, NULL},
     {"group that is gone", LIMIT_NONE, "0::/up/gone\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, NULL, 0, 0, 0, 0,
-     0, "No such file", ""},
+     0, "No such file", "", false, NULL},
     {"root goes up", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_BOTH, false, true, NULL, "cgroup.subtree_control",
-     EBUSY, 1, 0, 0, 2, NULL, "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/*")},
+     EBUSY, 1, 0, 0, 2, NULL, "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/*"), false, NULL},
     {"a user does not go up", LIMIT_NONE, "0::/up/own\n", "", "", V2_BOTH, false, false, NULL, NULL, 0, 0, 0, 0, 0,
-     "no cgroup is delegated", ""},
-    {"root finds nothing above", LIMIT_NONE, "0::/up/own\n", "", "", "", false, true, NULL, "cgroup.subtree_control",
-     EBUSY, 9, 0, 0, 0, "no cgroup is delegated", "/up/cgroup.subtree_control=+memory +pids\n"},
+     "no cgroup is delegated", "", false, NULL},
+    {"root writes to nobody's", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", "", false, true, NULL,
+     "cgroup.subtree_control", EBUSY, 9, 0, 0, 0, "no cgroup is delegated",
+     "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
+    {"root sheds no limits", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_BOTH, false, true, NULL,
+     "cgroup.subtree_control", EBUSY, 1, 0, 0, 0, "has limits", "/up/own/cgroup.subtree_control=+memory +pids\n",
+     false, "536870912\n"},
+    {"a limit that is open is none", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_BOTH, false, true, NULL,
+     "cgroup.subtree_control", EBUSY, 1, 0, 0, 2, NULL,
+     "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/*"), false, "max\n"},
+    {"own limits bind what is below", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_BOTH, V2_BOTH, false, true, NULL, NULL, 0,
+     0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*"), false, "536870912\n"},
+    {"pinned where systemd may change it", 500, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, NULL, 0, 0,
+     0, 0, 2, NULL,
+     "/up/own/*/cgroup.subtree_control=+memory +pids +cpu\n" V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n",
+     true, NULL},
+    {"can't be pinned", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL,
+     "cgroup.subtree_control", EACCES, 1, 0, 0, 0, "Permission denied",
+     "/up/own/*/cgroup.subtree_control=+memory +pids\n", true, NULL},
+    {"another namespace's group", LIMIT_NONE, "0::/../up/own\n", V2_ALL, V2_ALL, V2_ALL, false, true, NULL, NULL, 0, 0,
+     0, 0, 0, "not in any cgroup", "", false, NULL},
     {"no right to make one", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, NULL, 0, 0,
-     EACCES, 0, 0, "Permission denied", ""},
+     EACCES, 0, 0, "Permission denied", "", false, NULL},
     {"no swap accounting", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, "memory.swap.max", NULL,
-     0, 0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*")},
+     0, 0, 0, 0, 2, NULL, V2_LIMITS("/up/own/*"), false, NULL},
     {"ram refused", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "memory.max", EACCES, 1, 0,
-     -EACCES, 0, "memory.max", "/up/own/*/memory.max=1073741824\n"},
+     -EACCES, 0, "memory.max", "/up/own/*/memory.max=1073741824\n", false, NULL},
     {"swap refused", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "memory.swap.max", EPERM,
-     1, 0, -EPERM, 0, "memory.swap.max", "/up/own/*/memory.max=1073741824\n/up/own/*/memory.swap.max=0\n"},
+     1, 0, -EPERM, 0, "memory.swap.max", "/up/own/*/memory.max=1073741824\n/up/own/*/memory.swap.max=0\n", false, NULL},
     {"pids refused", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "pids.max", EINVAL, 1, 0,
-     -EINVAL, 0, "pids.max", V2_LIMITS("/up/own/*")},
+     -EINVAL, 0, "pids.max", V2_LIMITS("/up/own/*"), false, NULL},
     {"cpu refused", 500, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, NULL, "cpu.max", EINVAL, 1, 0, -EINVAL,
-     0, "cpu.max", V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n"},
+     0, "cpu.max", V2_LIMITS("/up/own/*") "/up/own/*/cpu.max=50000 100000\n", false, NULL},
     {"no pids file", LIMIT_NONE, "0::/up/own\n", V2_ALL, V2_ALL, V2_ALL, false, false, "pids.max", NULL, 0, 0, 0,
-     -ENOENT, 0, "pids.max", V2_LIMITS("/up/own/*")},
+     -ENOENT, 0, "pids.max", V2_LIMITS("/up/own/*"), false, NULL},
 };
 
 static void make_v2(const struct v2_row *row)
@@ -251,6 +291,9 @@ static void make_v2(const struct v2_row *row)
 	fake.fail_errno = row->fail_errno;
 	fake.fail_count = row->fail_count;
 	fake.mkdir_errno = row->mkdir_errno;
+	fake.not_delegated = row->not_delegated;
+	if (row->own_limit != NULL)
+		unit_make(fake.dir_fd, "up/own/memory.max", row->own_limit);
 }
 
 static void test_v2(void **state)
@@ -304,6 +347,7 @@ struct v1_row {
 	const char *says;
 	unsigned int groups; /* made */
 	const char *log;
+	const char *mount_root; /* what of the hierarchy is mounted */
 };
 
 #define V1_SELF "9:name=systemd:/\n8:pids:/own\n4:memory:/own\n2:cpuacct:/own\n1:cpu:/own\n0::/x\n"
@@ -314,37 +358,44 @@ struct v1_row {
 #define V1_OOM "/memory/own/*/cgroup.event_control\n"
 
 static const struct v1_row v1_rows[] = {
-    {"plain", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 2, V1_PIDS V1_OOM},
+    {"plain", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 2, V1_PIDS V1_OOM, NULL},
     {"cpu", 500, LIMIT_NONE, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 3,
-     V1_PIDS "/cpu/own/*/cpu.cfs_period_us=100000\n/cpu/own/*/cpu.cfs_quota_us=50000\n" V1_OOM},
-    {"cpu time is counted", LIMIT_NONE, 1000, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 3, V1_PIDS V1_OOM},
+     V1_PIDS "/cpu/own/*/cpu.cfs_period_us=100000\n/cpu/own/*/cpu.cfs_quota_us=50000\n" V1_OOM, NULL},
+    {"cpu time is counted", LIMIT_NONE, 1000, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 3, V1_PIDS V1_OOM, NULL},
     {"both", 2000, 1000, V1_SELF, NULL, NULL, 0, 0, 0, 1, NULL, 4,
-     V1_PIDS "/cpu/own/*/cpu.cfs_period_us=100000\n/cpu/own/*/cpu.cfs_quota_us=200000\n" V1_OOM},
+     V1_PIDS "/cpu/own/*/cpu.cfs_period_us=100000\n/cpu/own/*/cpu.cfs_quota_us=200000\n" V1_OOM, NULL},
     {"no swap accounting", LIMIT_NONE, LIMIT_NONE, V1_SELF, "memory.memsw.limit_in_bytes", NULL, 0, 0, 0, 1, NULL, 2,
-     V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM},
+     V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM, NULL},
     {"swap accounting is off", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.memsw.limit_in_bytes", EOPNOTSUPP, 0, 0,
-     1, NULL, 2, V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM},
+     1, NULL, 2, V1_SWAP "/memory/own/*/memory.swappiness=0\n" V1_TCP "/pids/own/*/pids.max=256\n" V1_OOM, NULL},
     {"swap refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.memsw.limit_in_bytes", EACCES, 0, -EACCES, 0,
-     "memory.memsw", 0, V1_SWAP},
+     "memory.memsw", 0, V1_SWAP, NULL},
     {"no account of sockets", LIMIT_NONE, LIMIT_NONE, V1_SELF, "memory.kmem.tcp.limit_in_bytes", NULL, 0, 0, 0, 1,
-     NULL, 2, V1_PIDS V1_OOM},
+     NULL, 2, V1_PIDS V1_OOM, NULL},
     {"sockets refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.kmem.tcp.limit_in_bytes", EBUSY, 0, -EBUSY, 0,
-     "kmem.tcp", 0, V1_SWAP V1_TCP},
+     "kmem.tcp", 0, V1_SWAP V1_TCP, NULL},
     {"ram refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "memory.limit_in_bytes", EINVAL, 0, -EINVAL, 0,
-     "memory.limit_in_bytes", 0, V1_RAM},
-    {"pids refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "pids.max", EINVAL, 0, -EINVAL, 0, "pids.max", 0, V1_PIDS},
+     "memory.limit_in_bytes", 0, V1_RAM, NULL},
+    {"pids refused", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "pids.max", EINVAL, 0, -EINVAL, 0, "pids.max", 0, V1_PIDS, NULL},
     {"no OOM events", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, "cgroup.event_control", EINVAL, 0, -EINVAL, 0,
-     "event_control", 0, V1_PIDS V1_OOM},
+     "event_control", 0, V1_PIDS V1_OOM, NULL},
     {"no right to make one", LIMIT_NONE, LIMIT_NONE, V1_SELF, NULL, NULL, 0, EACCES, 0, 0, "v1 memory: Permission", 0,
-     ""},
-    {"no pids hierarchy", LIMIT_NONE, LIMIT_NONE, "4:memory:/own\n0::/\n", NULL, NULL, 0, 0, 0, 0, "v1 pids", 0, ""},
+     "", NULL},
+    {"no pids hierarchy", LIMIT_NONE, LIMIT_NONE, "4:memory:/own\n0::/\n", NULL, NULL, 0, 0, 0, 0, "v1 pids", 0, "", NULL},
     {"names that only look alike", LIMIT_NONE, LIMIT_NONE, "4:memoryx,xmemory:/own\n", NULL, NULL, 0, 0, 0, 0,
-     "v1 memory", 0, ""},
+     "v1 memory", 0, "", NULL},
     {"cpu is not there", 500, LIMIT_NONE, "8:pids:/own\n4:memory:/own\n1:cpuacct:/own\n", NULL, NULL, 0, 0, 0, 0,
-     "v1 cpu", 0, ""},
+     "v1 cpu", 0, "", NULL},
     /* A container without a cgroup namespace: the path is the host's, the mount's root is our group. */
     {"a host's path", LIMIT_NONE, LIMIT_NONE, "8:pids:/docker/1\n4:memory:/own\n", NULL, NULL, 0, 0, 0, 1, NULL, 2,
-     V1_SWAP V1_TCP "/pids/*/pids.max=256\n" V1_OOM},
+     V1_SWAP V1_TCP "/pids/*/pids.max=256\n" V1_OOM, "/docker/1"},
+    {"below it", LIMIT_NONE, LIMIT_NONE, "8:pids:/docker/1/own\n4:memory:/own\n", NULL, NULL, 0, 0, 0, 1, NULL, 2,
+     V1_PIDS V1_OOM, "/docker/1"},
+    {"not what the mount shows", LIMIT_NONE, LIMIT_NONE, "8:pids:/docker/12\n4:memory:/own\n", NULL, NULL, 0, 0, 0, 0,
+     "v1 pids: No such file", 0, "", "/docker/1"},
+    /* The whole hierarchy is mounted and our group is not in it: its root is not ours. */
+    {"a group that is gone", LIMIT_NONE, LIMIT_NONE, "8:pids:/docker/1\n4:memory:/own\n", NULL, NULL, 0, 0, 0, 0,
+     "v1 pids: No such file", 0, "", "/"},
 };
 
 static const char *const v1_controllers[] = {"memory", "pids", "cpu", "cpuacct"};
@@ -359,6 +410,18 @@ static void make_v1(void)
 		(void)snprintf(path, sizeof(path), "%s/own/tasks", v1_controllers[i]);
 		unit_make(fake.dir_fd, path, "");
 	}
+}
+
+static void make_mountinfo(const char *root)
+{
+	struct statx st;
+	char text[256];
+
+	assert_int_equal(statx(fake.dir_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st), 0);
+	(void)snprintf(text, sizeof(text),
+		       "1%llu 1 0:9 /x / rw - ext4 x rw\n%llu 1 0:9 %s /sys/fs/cgroup/any rw shared:1 - cgroup c rw,pids\n",
+		       (unsigned long long)st.stx_mnt_id, (unsigned long long)st.stx_mnt_id, root);
+	unit_make(fake.dir_fd, "mountinfo", text);
 }
 
 static unsigned int v1_groups(void)
@@ -387,6 +450,8 @@ static void test_v1(void **state)
 		fake_open();
 		make_v1();
 		unit_make(fake.dir_fd, "self", row->self);
+		if (row->mount_root != NULL)
+			make_mountinfo(row->mount_root);
 		fake.without = row->without;
 		fake.fail = row->fail;
 		fake.fail_errno = row->fail_errno;
@@ -495,6 +560,7 @@ static void test_sweep(void **state)
 	fake_open();
 	make_v2(&row);
 	unit_make(fake.dir_fd, "up/own/" OURS "1.1/cgroup.procs", "");
+	unit_make(fake.dir_fd, "up/own/" OURS "3.3/" OURS "3.4/cgroup.procs", "");
 	unit_make(fake.dir_fd, "up/own/" OURS "2.2/cgroup.procs", "");
 	unit_make(fake.dir_fd, "up/own/other/cgroup.procs", "");
 	unit_make(fake.dir_fd, "up/own/target/", "");
@@ -504,6 +570,7 @@ static void test_sweep(void **state)
 	assert_int_equal(create(&limits, false, &cg, &err), 0);
 	assert_int_equal(cg.version, 2);
 	assert_int_equal(fstatat(fake.dir_fd, "up/own/" OURS "1.1", &st, 0), -1);
+	assert_int_equal(fstatat(fake.dir_fd, "up/own/" OURS "3.3", &st, 0), -1);
 	assert_int_equal(fstatat(fake.dir_fd, "up/own/" OURS "2.2", &st, 0), 0);
 	assert_int_equal(fstatat(fake.dir_fd, "up/own/other", &st, 0), 0);
 	assert_int_equal(fstatat(fake.dir_fd, "up/own/target", &st, 0), 0);
@@ -545,6 +612,11 @@ static void test_read(void **state)
 	assert_true(stats.has_memory && stats.has_cpu);
 	assert_int_equal(stats.memory_peak_bytes, 123456789012);
 	assert_int_equal(stats.oom_kills, 5);
+	assert_true(cgroup_is_out_of_memory(&stats));
+	/* Memory ran out in the machine, or in a group above. */
+	unit_make(cg.part[0].dir_fd, "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 5\n");
+	cgroup_read(&cg, &stats);
+	assert_false(cgroup_is_out_of_memory(&stats));
 	assert_int_equal(stats.pids_refused, 7);
 	assert_int_equal(stats.cpu_us, 8);
 	cgroup_remove(&cg);
@@ -563,6 +635,20 @@ static void test_read(void **state)
 	assert_true(stats.has_memory && stats.has_cpu);
 	assert_int_equal(stats.memory_peak_bytes, 4096);
 	assert_int_equal(stats.oom_kills, 3);
+	assert_false(cgroup_is_out_of_memory(&stats));
+	unit_make(cg.part[0].dir_fd, "memory.limit_in_bytes", "67108864\n");
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "66000000\n");
+	cgroup_read(&cg, &stats);
+	assert_false(cgroup_is_out_of_memory(&stats));
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "67104768\n");
+	cgroup_read(&cg, &stats);
+	assert_true(cgroup_is_out_of_memory(&stats));
+	/* With swap counted it is that limit which is met. */
+	unit_make(cg.part[0].dir_fd, "memory.max_usage_in_bytes", "4096\n");
+	unit_make(cg.part[0].dir_fd, "memory.memsw.limit_in_bytes", "67108864\n");
+	unit_make(cg.part[0].dir_fd, "memory.memsw.max_usage_in_bytes", "67108864\n");
+	cgroup_read(&cg, &stats);
+	assert_true(cgroup_is_out_of_memory(&stats));
 	assert_int_equal(stats.pids_refused, 2);
 	assert_int_equal(stats.cpu_us, 5000);
 	cgroup_remove(&cg);

@@ -1,0 +1,106 @@
+#include "base/cgroupfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+
+const char *cgroupfs_path(const char *text, const char *controller, char *buf, size_t size)
+{
+	size_t want = strlen(controller);
+
+	for (const char *line = text; *line != '\0';) {
+		const char *end = strchrnul(line, '\n');
+		const char *list = strchr(line, ':');
+		const char *path = list == NULL ? NULL : strchr(list + 1, ':');
+
+		if (path != NULL && path < end) {
+			for (const char *name = list + 1; name <= path; name += strcspn(name, ",:") + 1) {
+				size_t len = strcspn(name, ",:");
+
+				if (len == want && memcmp(name, controller, len) == 0) {
+					(void)snprintf(buf, size, "%.*s", (int)(end - path - 1), path + 1);
+					/* Above the root of our cgroup namespace: nothing that is mounted here. */
+					return strncmp(buf, "/..", 3) == 0 ? NULL : buf;
+				}
+			}
+		}
+		line = *end == '\0' ? end : end + 1;
+	}
+	return NULL;
+}
+
+int cgroupfs_below_mount(const char *mountinfo, int mount_fd, const char *path, char *buf, size_t size)
+{
+	FILE *file = fopen(mountinfo, "re");
+	AUTO_FREE char *line = NULL;
+	size_t room = 0;
+	struct statx st;
+	int r = -ENOENT;
+
+	if (file == NULL)
+		return -errno;
+	if (statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+		r = -errno;
+	while (r == -ENOENT && getline(&line, &room, file) >= 0) {
+		unsigned long long id;
+		const char *root;
+		size_t len;
+		int at = 0;
+
+		/* ID, parent, device, root, ... */
+		if (sscanf(line, "%llu %*u %*u:%*u %n", &id, &at) != 1 || at == 0 || id != st.stx_mnt_id)
+			continue;
+		root = line + at;
+		len = strcspn(root, " \n");
+		if (len > 1 && strncmp(path, root, len) == 0 && (path[len] == '/' || path[len] == '\0')) {
+			(void)snprintf(buf, size, "%s", path + len);
+			r = 0;
+		}
+		break;
+	}
+	(void)fclose(file);
+	return r;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t want = strlen(word);
+
+	for (const char *p = text; *p != '\0';) {
+		size_t len = strcspn(p, " \n");
+
+		if (len == want && memcmp(p, word, len) == 0)
+			return true;
+		p += len;
+		p += strspn(p, " \n");
+	}
+	return false;
+}
+
+bool cgroupfs_has_controllers(int dir_fd, const char *file, bool cpu)
+{
+	char text[512];
+
+	return fd_read_file_at(dir_fd, file, text, sizeof(text)) >= 0 && has_word(text, "memory") &&
+	       has_word(text, "pids") && (!cpu || has_word(text, "cpu"));
+}
+
+bool cgroupfs_is_limited(int dir_fd, uint64_t pids)
+{
+	static const char *const files[] = {"memory.max", "memory.high", "cpu.max", "cpuset.cpus", "io.max"};
+	char text[4096];
+	uint64_t most;
+
+	/* A file that is not there limits nothing (its controller is not on), nor does an empty one. */
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		ssize_t n = fd_read_file_at(dir_fd, files[i], text, sizeof(text));
+
+		if (n == -EFBIG || (n > 0 && strcmp(text, "\n") != 0 && strncmp(text, "max", 3) != 0))
+			return true;
+	}
+	return fd_read_u64_at(dir_fd, "pids.max", &most) == 0 && most < pids;
+}

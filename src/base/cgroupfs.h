@@ -1,0 +1,30 @@
+/* What the kernel's cgroup files say, for whoever has to choose a group: paths, controllers, limits. */
+#ifndef CAPSULE_BASE_CGROUPFS_H
+#define CAPSULE_BASE_CGROUPFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/* The path of a controller ("" for v2's "0::PATH") in the text of /proc/PID/cgroup: buf, or NULL when it has none or
+ * lies outside of our cgroup namespace. */
+const char *cgroupfs_path(const char *text, const char *controller, char *buf, size_t size);
+
+/*
+ * Where a process's group lies below a hierarchy's mount. That is `path`, unless the mount shows a part of the
+ * hierarchy only and the path is the whole one's, as in a container without a cgroup namespace. mountinfo names
+ * /proc/self/mountinfo, mount_fd is the mount's directory. 0, or -ENOENT when the mount does not show it.
+ */
+ATTR_CHECKED int cgroupfs_below_mount(const char *mountinfo, int mount_fd, const char *path, char *buf, size_t size);
+
+/* True when a file of controllers (cgroup.controllers, cgroup.subtree_control) has memory and pids, and with cpu
+ * that one, too. */
+bool cgroupfs_has_controllers(int dir_fd, const char *file, bool cpu);
+
+/* True when a v2 group has limits of its own that a process would shed by leaving it: on memory, CPU or
+ * block devices, or on processes below `pids`. */
+bool cgroupfs_is_limited(int dir_fd, uint64_t pids);
+
+#endif

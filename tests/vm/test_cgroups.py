@@ -1,0 +1,271 @@
+"""The ladder on a real systemd and cgroup v2: which rung, that it holds, that nothing is left, whoever asks."""
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+import harness
+
+WHO = os.environ.get("CAPSULE_VM", "")
+RUNGS = {"user": "systemd-scope", "service": "systemd-scope", "root": "cgroup-v2", "system": "cgroup-v2",
+         "nobody": "watchdog"}
+HAS_CGROUP = RUNGS.get(WHO) != "watchdog"
+WITH_CGROUP = [name for name, rung in RUNGS.items() if rung != "watchdog"]
+SLEEP = "print('ready', flush=True); import time; time.sleep(1000)"
+HOG = "x = []\nwhile True: x.append(b'x' * (1 << 20))"
+
+
+def only(*names):
+    """For these users; for the others there is no such test, which is no skip."""
+    return lambda item: item if WHO in names else None
+
+
+
+def setUpModule():
+    if not WHO:
+        raise unittest.SkipTest("for tests/vm/run")
+
+
+def groups():
+    """Groups and scopes of ours, wherever."""
+    return [os.path.join(root, name) for root, dirs, _ in os.walk("/sys/fs/cgroup") for name in dirs
+            if name.startswith("capsule-run")]
+
+
+def task_groups():
+    """Those that hold a task: they have the default --ram."""
+    found = []
+    for group in groups():
+        try:
+            with open(os.path.join(group, "memory.max")) as f:
+                if f.read() == "%d\n" % (1 << 30):
+                    found.append(group)
+        except OSError:
+            pass
+    return found
+
+
+def run(*argv):
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=harness.PATIENCE)
+
+
+class Case(harness.Case):
+    def setUp(self):
+        super().setUp()
+        with open("/proc/self/cgroup") as f:
+            self.own = f.read()
+        self.addCleanup(self.all_gone)
+
+    def all_gone(self):
+        if HAS_CGROUP:
+            harness.wait_until(lambda: not groups(), "the end of every group", 60)
+        with open("/proc/self/cgroup") as f:
+            self.assertEqual(f.read(), self.own, "somebody else was moved")
+
+    def in_unit(self, *properties, scope=False, shell=False, args=(), **kw):
+        """capsule-run as the main process of a unit of the user's manager, or below a shell that is."""
+        prefix = ["systemd-run", "--user", "--quiet", "--collect"] + (["--scope"] if scope else ["--wait", "--pipe"])
+        prefix += ["-p" + p for p in properties] + ["--"]
+        if shell:
+            prefix += ["sh", "-c", '"$@"; exit $?', "sh"]
+        return self.run_capsule(*args, prefix=prefix, verdict=True, **kw)
+
+
+class Rung(Case):
+    def test_is_told(self):
+        verdict = self.check(self.run_capsule("-c", "pass", verdict=True)).verdict
+        self.assertEqual({verdict["limits"][name]["rung"] for name in ("ram", "pids")} - {"rlimit"}, {RUNGS[WHO]})
+
+    @only(*WITH_CGROUP)
+    def test_holds_everything(self):
+        result = self.check(self.run_capsule("--require", "cgroup", "--ram", "200M", "--pids", "50", "--cpu", "0.5",
+                                             "--cpu-time", "1h", "-c", "pass", verdict=True))
+        self.assertEqual({result.verdict["limits"][n]["rung"] for n in ("ram", "pids", "cpu", "cpu-time")}, {RUNGS[WHO]})
+        self.assertEqual(result.err, "")
+
+    @only(*WITH_CGROUP)
+    def test_cpu(self):
+        code = "import time\nend = time.monotonic() + 6\nwhile time.monotonic() < end: pass"
+        verdict = self.check(self.run_capsule("--cpu", "0.2", "-c", code, verdict=True)).verdict
+        self.assertLess(verdict["cpu_ms"], verdict["wall_ms"] * 0.3)
+
+    @only(*WITH_CGROUP)
+    def test_cpu_time_of_many(self):
+        code = "import os\nfor _ in range(4): os.fork()\nwhile True: pass"
+        result = self.check(self.run_capsule("--cpu-time", "2s", "--grace", "0", "-c", code, verdict=True), 124)
+        self.assertEqual(result.verdict["outcome"], "cpu-time")
+
+    @only(*WITH_CGROUP)
+    def test_out_of_memory_ends_all(self):
+        code = "import os, time\nif os.fork(): time.sleep(1000)\n" + HOG
+        result = self.check(self.run_capsule("--ram", "64M", "-c", code, verdict=True), 137)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("oom", ["ram"]))
+        self.assertLessEqual(result.verdict["memory_peak_bytes"], 64 << 20)
+
+    @only(*WITH_CGROUP)
+    def test_ten_at_once(self):
+        runs = [self.start("-q", "--fresh", "--require", "cgroup", "--ram", "64M", "-c", "print(1)", sandbox=False)
+                for _ in range(10)]
+        for process in runs:
+            self.assertEqual(process.communicate(timeout=harness.PATIENCE)[0], b"1\n")
+            self.assertEqual(process.returncode, 0)
+
+    @only(*WITH_CGROUP)
+    def test_twenty_kills(self):
+        """Nothing is left by the next start; with a scope nothing is left at once, without one."""
+        for _ in range(20):
+            process = self.start("-q", "-c", SLEEP)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            process.kill()
+            process.wait()
+        if WHO in ("root", "system"):
+            self.check(self.run_capsule("-q", "-c", "pass"))
+        harness.wait_until(lambda: not groups(), "the end of every group", 60)
+        units = run("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "capsule-run*")
+        if WHO in ("user", "service"):
+            self.assertEqual(units.stdout, "")
+
+    @only("nobody")
+    def test_none_says_why(self):
+        self.refused(self.run_capsule("--require", "cgroup", "-c", "pass"), "no cgroup is delegated", "no systemd runs")
+        self.refused(self.run_capsule("--cpu", "1", "-c", "pass"), "--cpu", "hint: ", "systemd-run")
+
+
+class Delegated(Case):
+    @only("user")
+    def test_own_service_is_used_as_it_is(self):
+        result = self.check(self.in_unit("Delegate=yes", args=("--require", "cgroup", "--cpu", "1", "-c", "pass")))
+        self.assertEqual(result.verdict["limits"]["ram"]["rung"], "cgroup-v2")
+
+    @only("user")
+    def test_own_scope_is_used_as_it_is(self):
+        result = self.check(self.in_unit("Delegate=yes", scope=True, args=("--require", "cgroup", "-c", "pass")))
+        self.assertEqual(result.verdict["limits"]["ram"]["rung"], "cgroup-v2")
+
+    @only("user")
+    def test_limits_around_it_hold(self):
+        """A unit's limit is not the task's --ram: what ends the task is told apart, and is no outcome of its own."""
+        result = self.in_unit("MemoryMax=150M", "Delegate=yes", args=("--ram", "1G", "-c", HOG))
+        self.check(result, 125)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("failed", []))
+        self.assertIn("memory ran out", result.verdict["error"]["what"])
+        self.assertIn("--ram", result.verdict["error"]["hint"])
+
+    @only("user")
+    def test_limits_are_not_shed(self):
+        """With a shell beside us the unit's group can't be divided, and a scope would be outside of it."""
+        for limit in ("MemoryMax=150M", "MemoryHigh=150M", "CPUQuota=50%", "TasksMax=100"):
+            with self.subTest(limit=limit):
+                result = self.in_unit(limit, shell=True, args=("--require", "cgroup", "-c", "pass"))
+                self.refused(result, "has limits")
+
+    @only("root", "system")
+    def test_limits_are_not_shed_by_root(self):
+        result = self.run_capsule("--require", "cgroup", "-c", "pass", prefix=[
+            "systemd-run", "--quiet", "--collect", "--wait", "--pipe", "-pMemoryMax=150M", "--", "sh", "-c", '"$@"; exit $?', "sh"])
+        self.refused(result, "has limits")
+
+
+class Reloads(Case):
+    """systemd may switch controllers off where it did not delegate, and limits would go with them, in silence."""
+
+    def survives(self, process, *systemctl, end=None):
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        before = task_groups()
+        self.assertEqual(len(before), 1, groups())
+        for command in (["daemon-reload"], ["set-property", "--runtime", systemctl[-1], "CPUWeight=50"], ["daemon-reload"]):
+            done = run("systemctl", *systemctl[:-1], *command)
+            self.assertEqual(done.returncode, 0, done.stdout)
+        time.sleep(3)  # nothing tells when systemd is through
+        self.assertEqual(task_groups(), before)
+        (end or process.terminate)()
+        process.communicate(timeout=harness.PATIENCE)
+
+    @only("user")
+    def test_of_a_service_without_delegation(self):
+        process = self.start("-q", "--require", "cgroup", "-c", SLEEP,
+                             prefix=["systemd-run", "--user", "--quiet", "--collect", "--wait", "--pipe", "--unit=reload-test"])
+        # systemd-run only waits for it.
+        end = lambda: run("systemctl", "--user", "stop", "reload-test")  # noqa: E731
+        self.addCleanup(end)
+        self.survives(process, "--user", "app.slice", end=end)
+
+    @only("user", "service")
+    def test_of_a_scope(self):
+        self.survives(self.start("-q", "--require", "cgroup", "-c", SLEEP), "--user", "app.slice")
+
+    @only("root", "system")
+    def test_of_roots(self):
+        self.survives(self.start("-q", "--require", "cgroup", "-c", SLEEP), "system.slice")
+
+
+class Host(Case):
+    """What the host's root may have switched off for users: the message names it and its cure."""
+
+    def as_user(self, name, *args):
+        done = subprocess.run(["su", "-l", name, "-c", " ".join((harness.CAPSULE_RUN, "--fresh") + args)],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=harness.PATIENCE)
+        return harness.Result(list(args), done.returncode, done.stdout, done.stderr, None)
+
+    def sysctl(self, name, value):
+        path = "/proc/sys/" + name
+        with open(path) as f:
+            before = f.read()
+        with open(path, "w") as f:
+            f.write(value)
+
+        def restore():
+            with open(path, "w") as f:
+                f.write(before)
+
+        self.addCleanup(restore)
+
+    @only("system")
+    def test_user_namespaces_off(self):
+        for name in ("user/max_user_namespaces", "kernel/unprivileged_userns_clone"):
+            with self.subTest(sysctl=name):
+                self.sysctl(name, "0")
+                result = self.refused(self.as_user("tester", "-c", "'print(1)'"), "hint: ", "sysctl")
+                cure = re.search(r"sysctl (\S+=\d+)", result.err)[1]
+                self.assertEqual(run("sysctl", "-q", "-w", cure).returncode, 0)
+                self.assertEqual(self.check(self.as_user("tester", "-c", "'print(1)'")).out, "1\n")
+
+    @only("system")
+    def test_no_cpu_controller_for_users(self):
+        place = "/run/systemd/system/user@.service.d"
+        os.makedirs(place)
+        with open(place + "/delegate.conf", "w") as f:
+            f.write("[Service]\nDelegate=\nDelegate=memory pids\n")
+        run("systemctl", "daemon-reload")
+        self.assertEqual(run("useradd", "-m", "-s", "/bin/sh", "other").returncode, 0)
+        try:
+            self.refused(self.as_user("other", "--cpu", "1", "-c", "'pass'"), "no cpu controller", "systemctl edit user@.service")
+            self.check(self.as_user("other", "--require", "cgroup", "-c", "'pass'"))
+        finally:
+            os.unlink(place + "/delegate.conf")
+            os.rmdir(place)
+            run("systemctl", "daemon-reload")
+
+    @only("system")
+    def test_systemd_that_does_not_answer(self):
+        """The next rung is taken after a few seconds, and the reason is told."""
+        keep = subprocess.Popen(["su", "-l", "tester", "-c", "sleep 1000"], stdin=subprocess.DEVNULL)
+        self.addCleanup(keep.wait)
+        self.addCleanup(keep.terminate)
+        harness.wait_until(lambda: os.path.exists("/run/user/1000/systemd/private"), "the user's systemd")
+        manager = int(run("systemctl", "show", "-P", "MainPID", "user@1000.service").stdout)
+        os.kill(manager, signal.SIGSTOP)
+        try:
+            result = self.check(self.as_user("tester", "--verbose", "-c", "'print(1)'"))
+        finally:
+            os.kill(manager, signal.SIGCONT)
+        self.assertEqual(result.out, "1\n")
+        self.assertIn("timed out", result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
