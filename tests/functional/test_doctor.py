@@ -209,7 +209,6 @@ class Usage(Doctor):
 
     def test_json_goes_with_doctor(self):
         self.refused(self.run_capsule("--json", "-c", "pass"), "--json", "--doctor", status=2)
-        self.refused(self.run_capsule("--json", sandbox=False), "--json", "--doctor", status=2)
         self.refused(self.run_capsule("--json=x", "--doctor", sandbox=False), "--json", status=2)
         self.assertEqual(json.loads(self.run_capsule("--json", "--fresh", "--doctor", sandbox=False).out)["started"], True)
 
