@@ -1,4 +1,4 @@
-# Building, testing and packaging from a checkout or a tarball.
+# Building, testing and packaging from a checkout or a tarball; examples, which tests/functional/test_examples.py runs.
 EXTRA_DIST += \
 	debian/capsule-run.docs \
 	debian/capsule-run.examples \
@@ -16,6 +16,17 @@ EXTRA_DIST += \
 	debian/tests/control \
 	debian/tests/run-task \
 	debian/tests/suites \
+	examples/agent.py \
+	examples/ci/github-actions.yml \
+	examples/ci/gitlab-ci.yml \
+	examples/container/Dockerfile \
+	examples/container/job.yaml \
+	examples/make/Makefile \
+	examples/nosy.py \
+	examples/primes \
+	examples/sales.csv \
+	examples/sales.py \
+	examples/systemd/capsule-task@.service \
 	scripts/build \
 	scripts/check \
 	scripts/check-package \
