@@ -253,10 +253,11 @@ class Host(Case):
     @only("system")
     def test_systemd_that_does_not_answer(self):
         """The next rung is taken after a few seconds, and the reason is told."""
-        keep = subprocess.Popen(["su", "-l", "tester", "-c", "sleep 1000"], stdin=subprocess.DEVNULL)
-        self.addCleanup(keep.wait)
-        self.addCleanup(keep.terminate)
-        harness.wait_until(lambda: os.path.exists("/run/user/1000/systemd/private"), "the user's systemd")
+        # One that stays, whoever logs out.
+        for command in (["loginctl", "enable-linger", "tester"], ["systemctl", "restart", "user@1000.service"]):
+            done = run(*command)
+            self.assertEqual(done.returncode, 0, done.stdout)
+        self.addCleanup(run, "loginctl", "disable-linger", "tester")
         manager = int(run("systemctl", "show", "-P", "MainPID", "user@1000.service").stdout)
         os.kill(manager, signal.SIGSTOP)
         try:
