@@ -663,7 +663,7 @@ class Surroundings(Case):
         one = shlex.join(self.argv("-q", self.write("t.py", "import time\nfor i in range(5): print('line'); time.sleep(0.05)\n")))
         self.write("Makefile", "all: t1 t2 t3 t4\n" + "".join(rule % (i, one) for i in range(1, 5)))
         # Under `make check` it would be a make within a make, which says where it is.
-        terminal = Terminal(self, [harness.need("make"), "--no-print-directory", "-j", "4"])
+        terminal = Terminal(self, [harness.need("make"), "-j", "4"], env={"MAKEFLAGS": "", "MAKELEVEL": "0"})
         text = terminal.finish()
         self.assertEqual((text.count(b"line"), text.count(b"\r\n")), (20, 20))
         self.assertTrue(terminal.is_untouched())
