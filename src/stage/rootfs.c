@@ -271,7 +271,7 @@ static int place_runtime(const struct stage_ctx *ctx, struct error *err)
 	r = place_all_system(err);
 	for (size_t i = 0; i < ctx->tree_count && r == 0; i++)
 		if (ctx->trees[i].runtime)
-			r = place_tree(&ctx->trees[i], err);
+			r = ctx->trees[i].link ? place_link(&ctx->trees[i], err) : place_tree(&ctx->trees[i], err);
 	if (r == 0 && fchdir(ctx->root_fd) < 0)
 		r = fail(err, "chdir", "/");
 	if (r == 0)

@@ -203,6 +203,7 @@ class Environments(Case):
         secrets = [self.path("data/secret.txt"), self.write("links/secret.txt", "x"), self.write("data/me/secret.txt", "x")]
         inside = self.same(named + "/bin/python", "--venv", named, imports="inside_venv", secrets=secrets)
         self.assertEqual(inside["prefix"], named)
+        self.same(named + "/bin/python", "--venv", named, "--runtime", "closure", imports="inside_venv", secrets=secrets)
         # Going up from a link: by the place where it really is.
         self.same(venv + "/bin/python", "--python", "me/current/../venv/bin/python", imports="inside_venv", secrets=secrets)
         out = self.check(self.run_capsule("-q", "--venv", named, "-c", "import subprocess, sys; print(subprocess.check_output("
@@ -320,6 +321,7 @@ class Installations(Case):
         secrets = [self.write("home/proj/.env", "x"), self.write("home/.local/share/keyrings/x", "x")]
         inside = self.same(venv + "/bin/python", "--venv", venv, imports="inside_venv", secrets=secrets)
         self.assertEqual(inside["base"], named)
+        self.same(venv + "/bin/python", "--venv", venv, "--profile", "strict", imports="inside_venv", secrets=secrets)
         # The link that `uv python install` makes.
         os.makedirs(self.path("home/.local/bin"))
         os.symlink(prefix + "/bin/" + self.name, self.path("home/.local/bin/" + self.name))
