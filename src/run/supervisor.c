@@ -73,6 +73,15 @@ static void on_terminal(struct run *run, int *pty_fd)
 		relay_out_scrub(&run->tty);
 }
 
+/* Passes on what the task has printed so far. */
+static void relay_output(struct run *run)
+{
+	relay_out_run(&run->out, run->init_gone);
+	relay_out_run(&run->err, run->init_gone);
+	run->tty.drops_returns = terminal_adds_returns(&run->terminal);
+	relay_out_run(&run->tty, run->init_gone);
+}
+
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -113,6 +122,8 @@ static void on_message(struct run *run)
 		on_terminal(run, &fds[0]);
 		break;
 	case CHANNEL_STOPPED:
+		/* The question comes before the stop. */
+		relay_output(run);
 		job_stopped(run, message.value);
 		break;
 	case CHANNEL_TURN:
@@ -353,10 +364,7 @@ static void loop(struct run *run)
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
-		relay_out_run(&run->out, run->init_gone);
-		relay_out_run(&run->err, run->init_gone);
-		run->tty.drops_returns = terminal_adds_returns(&run->terminal);
-		relay_out_run(&run->tty, run->init_gone);
+		relay_output(run);
 		/* A slow reader is no stalled one. */
 		if (run->init_gone && run->kill_ms != NEVER && output_passed(run) > passed)
 			run->kill_ms = clock_ms() + patience_ms(run);
