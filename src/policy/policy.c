@@ -295,11 +295,13 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	finalize_python(draft);
 	if (draft->command.kind == COMMAND_EXEC && draft->files.src.count > 0) {
 		error_set(err, "usage", 0, "--src is for Python tasks, not for --exec");
-		return error_hint(err, "--bind DIR shows a directory to any program");
+		error_hint(err, "--bind DIR shows a directory to any program");
+		return policy_locate(draft, draft->item_origin[OPTION_SRC][0], err);
 	}
 	if (draft->command.kind == COMMAND_EXEC && draft->files.runtime == RUNTIME_CLOSURE) {
 		error_set(err, "usage", 0, "--runtime closure is for Python tasks, not for --exec");
-		return error_hint(err, "--runtime system shows /usr, and so other programs");
+		error_hint(err, "--runtime system shows /usr, and so other programs");
+		return policy_locate(draft, draft->origin[OPTION_RUNTIME], err);
 	}
 	/* Every disk limit bounds one file as well. */
 	if (draft->limits.fsize_bytes > draft->limits.disk_bytes) {

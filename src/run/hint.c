@@ -28,6 +28,12 @@
 	"cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r /etc/apparmor.d/capsule-run, or for every " \
 	"program: " APPARMOR_SWITCH
 
+/* What of a unit takes calls away; examples/systemd has one that works. */
+#define UNIT_CURE                                                                                  \
+	"a seccomp filter of this systemd unit refuses it: leave DynamicUser=, RestrictSUIDSGID=, RestrictNamespaces= " \
+	"and ProtectHostname= out, and let SystemCallFilter= hold @system-service @mount @keyring sethostname setns " \
+	"unshare"
+
 #define OTHER_DIR "pass a directory of your own with --dir DIR, or use --fresh for an empty one in memory"
 
 static bool no_user_namespaces(void)
@@ -80,6 +86,21 @@ static bool lacks_setuid(void)
 	return geteuid() == 0 && !(host_has_capability(CAP_SETUID) && host_has_capability(CAP_SETGID));
 }
 
+static bool lacks_chown(void)
+{
+	return geteuid() == 0 && !host_has_capability(CAP_CHOWN);
+}
+
+static bool in_unit(void)
+{
+	return host_container() == HOST_CONTAINER_NONE && host_in_unit();
+}
+
+static bool in_filtered_unit(void)
+{
+	return in_unit() && host_is_filtered();
+}
+
 static bool has_user_bus(void)
 {
 	char path[108];
@@ -129,6 +150,7 @@ static const struct {
     {"clone", EPERM, "", in_container,
      "this container forbids user namespaces; start it with a seccomp profile that allows them: docker "
      "run " DOCKER_ALL},
+    {"clone", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"clone", EPERM, "", always,
      "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
      "docker: docker run " DOCKER_ALL},
@@ -142,6 +164,7 @@ static const struct {
     {"init", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
     {"doctor", EAGAIN, "", always, "too many processes for this user (ulimit -u) or cgroup (pids.max)"},
     {"clone", ENOSYS, "", in_kubernetes, "a seccomp filter refuses clone3; the container needs " KUBERNETES_ALL},
+    {"clone", ENOSYS, "", in_filtered_unit, UNIT_CURE},
     {"clone", ENOSYS, "", host_is_filtered,
      "a seccomp filter refuses clone3, as a container's does; docker run " DOCKER_ALL},
     {"clone", ENOSYS, "", always, "clone3 is missing or filtered: Linux 5.14 or newer is needed"},
@@ -180,6 +203,7 @@ static const struct {
      "a security module refuses mounts in user namespaces; allow userns for capsule-run there"},
     {"rootfs", EINVAL, "pivot_root", always,
      "the root file system is an initramfs; start the system from a mounted root"},
+    {"rootfs", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"rootfs", EPERM, "", host_is_filtered,
      "a seccomp filter refuses mounts or pivot_root, as a container's does; docker run " DOCKER_ALL},
     {"rootfs", ENOSYS, "", always,
@@ -199,6 +223,9 @@ static const struct {
      "the kernel refuses a new /proc where the visible one is partly covered; the container needs " KUBERNETES_ALL},
     {"proc", EPERM, "mount /proc", in_podman,
      "the kernel refuses a new /proc where the visible one is partly covered; podman run --security-opt unmask=ALL"},
+    {"proc", EPERM, "mount /proc", in_unit,
+     "the kernel refuses a new /proc where the visible one is partly covered: leave ProtectKernelTunables=, "
+     "ProtectKernelLogs= and ProtectControlGroups= out of the unit"},
     {"proc", EPERM, "mount /proc", always,
      "the kernel refuses a new /proc where the visible one is partly covered or read-only, as in a container; docker "
      "run --security-opt systempaths=unconfined, in Kubernetes: procMount: Unmasked with hostUsers: false"},
@@ -207,12 +234,20 @@ static const struct {
      "apparmor=unconfined"},
     {"net", ENOSPC, "", always, "too many network namespaces; as root raise /proc/sys/user/max_net_namespaces"},
     {"net", EINVAL, "", always, "this kernel has no network namespaces (CONFIG_NET_NS)"},
+    {"net", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"net", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
+    {"uts", EPERM, "", in_podman,
+     "the container's seccomp filter refuses it; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
+    {"uts", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"uts", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
 
     /* The task's own walls. */
+    {"keyring", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"keyring", EPERM, "", always,
      "a seccomp filter refuses keyctl, as a container's does; docker run " DOCKER_FILTER},
+    {"stdio", EPERM, "", lacks_chown,
+     "root without the capability CHOWN can't give streams to the task's user: run as an ordinary user (docker run "
+     "--user 1000:1000), or add it (docker run --cap-add CHOWN)"},
     {"keyring", EDQUOT, "", always,
      "this user has too many keys: see /proc/key-users; as root raise kernel.keys.maxkeys"},
     {"filter", EINVAL, "", always, "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)"},
@@ -226,8 +261,8 @@ static const struct {
     {"files", EPERM, "open_tree", lacks_sys_admin,
      "root without the capability SYS_ADMIN can't hand directories in; run capsule-run as an ordinary user (docker "
      "run --user 1000:1000), or with docker run --cap-add SYS_ADMIN"},
-    {"files", ENOENT, "--bind", always, "what is shown must exist: check the path"},
-    {"files", EACCES, "--bind", always, "you can't reach that path yourself: check the modes above it"},
+    {"files", ENOSYS, "", in_filtered_unit, UNIT_CURE},
+    {"files", ENOSYS, "", always, "openat2 is filtered, or this kernel is older than Linux 5.14"},
     {"files", ENOENT, "mkdir", always, "make the directory above it first, or " OTHER_DIR},
     {"files", EROFS, "", always, "that file system is read-only: " OTHER_DIR},
     {"files", ENOSPC, "", always, "that file system is full: " OTHER_DIR},

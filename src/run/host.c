@@ -99,6 +99,13 @@ bool host_on_github(void)
 	return value != NULL && strcmp(value, "true") == 0;
 }
 
+bool host_in_unit(void)
+{
+	const char *value = getenv("INVOCATION_ID");
+
+	return value != NULL && *value != '\0';
+}
+
 bool host_has_capability(int capability)
 {
 	cap_t now = cap_get_proc();

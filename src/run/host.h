@@ -39,6 +39,9 @@ bool host_in_capsule(void);
 /* This is a step of a GitHub Actions workflow. */
 bool host_on_github(void);
 
+/* systemd started this as a part of some unit, and made a note of it in the environment. */
+bool host_in_unit(void);
+
 /* The caller's effective set holds this capability (CAP_*). */
 bool host_has_capability(int capability);
 

@@ -319,6 +319,15 @@ static int plan_nofile(const struct policy *policy, struct plan *plan, struct er
 	return error_hint(err, "raise it (ulimit -Hn, limits.conf, LimitNOFILE=), or ask for less");
 }
 
+/* What item i of a list shows. */
+static int add_bind(const struct policy *policy, struct plan *plan, enum option_id id, size_t i,
+		    const struct policy_bind *bind, struct error *err)
+{
+	const char *option = id == OPTION_SRC ? "--src" : "--bind";
+
+	return tree_add_bind(plan, option, bind, err) < 0 ? policy_locate(policy, policy->item_origin[id][i], err) : 0;
+}
+
 int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 {
 	int r;
@@ -332,13 +341,11 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 	if (r == 0 && !policy->files.fresh)
 		r = tree_add_workdir(policy, ret, err);
 	for (size_t i = 0; i < policy->files.bind_count && r == 0; i++)
-		if (tree_add_bind(ret, &policy->files.binds[i], err) < 0)
-			r = policy_locate(policy, policy->item_origin[OPTION_BIND][i], err);
+		r = add_bind(policy, ret, OPTION_BIND, i, &policy->files.binds[i], err);
 	for (size_t i = 0; i < policy->files.src.count && r == 0; i++) {
 		const struct policy_bind src = {.host = policy->files.src.item[i]};
 
-		if (tree_add_bind(ret, &src, err) < 0)
-			r = policy_locate(policy, policy->item_origin[OPTION_SRC][i], err);
+		r = add_bind(policy, ret, OPTION_SRC, i, &src, err);
 	}
 	/* As soon as the writable places are known: what fails from here on has a verdict, too. */
 	if (r == 0)

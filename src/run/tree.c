@@ -168,7 +168,7 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 }
 
 /* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
-static int refuse_kernel_mounts(const char *real, struct error *err)
+static int refuse_kernel_mounts(const char *option, const char *real, struct error *err)
 {
 	static const char *const refused[] = {"cgroup",	 "cgroup2", "proc",   "sysfs",	"debugfs",    "tracefs",
 					      "devpts",	 "devtmpfs", "bpf",   "mqueue", "securityfs", "configfs",
@@ -200,7 +200,7 @@ static int refuse_kernel_mounts(const char *real, struct error *err)
 		found = held_by;
 	if (found == NULL)
 		return 0;
-	error_set(err, "files", 0, "--bind %s: would show a file system of the kernel's (%s)", real, found);
+	error_set(err, "files", 0, "%s %s: would show a file system of the kernel's (%s)", option, real, found);
 	return error_hint(err, "cgroup, proc, sysfs and the like are not shown to tasks");
 }
 
@@ -223,21 +223,33 @@ static int refuse_kernel_directory(int fd, const char *path, struct error *err)
 	return 0;
 }
 
-static int refuse_kind(const char *real, struct error *err)
+/* Here and not in the table of hints: a profile's line will stand before it. */
+static int cannot_reach(const char *option, const char *path, int errnum, struct error *err)
+{
+	int r = error_set(err, "files", errnum, "%s %s", option, path);
+
+	if (errnum == ENOENT)
+		return error_hint(err, "what is shown must exist: check the path");
+	if (errnum == EACCES)
+		return error_hint(err, "you can't reach that path yourself: check the modes above it");
+	return r;
+}
+
+static int refuse_kind(const char *option, const char *real, struct error *err)
 {
 	struct stat st;
 
 	if (stat(real, &st) < 0)
-		return error_set(err, "files", errno, "--bind %s", real);
+		return cannot_reach(option, real, errno, err);
 	if (strcmp(real, "/") == 0) {
-		error_set(err, "files", 0, "--bind /: would show the whole host");
+		error_set(err, "files", 0, "%s /: would show the whole host", option);
 		return error_hint(err, "name the directories that the task needs");
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		error_set(err, "files", 0, "--bind %s: not a file or directory", real);
+		error_set(err, "files", 0, "%s %s: not a file or directory", option, real);
 		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
 	}
-	return refuse_kernel_mounts(real, err);
+	return refuse_kernel_mounts(option, real, err);
 }
 
 /*
@@ -272,17 +284,17 @@ static int check_links(const struct idmap *ids, const char *path, const char *re
 	return 0;
 }
 
-int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err)
+int tree_add_bind(struct plan *plan, const char *option, const struct policy_bind *bind, struct error *err)
 {
 	AUTO_FREE char *real = realpath(bind->host, NULL);
 	const char *guest = bind->guest;
 	int r;
 
 	if (real == NULL)
-		return error_set(err, "files", errno, "--bind %s", bind->host);
+		return cannot_reach(option, bind->host, errno, err);
 	r = check_links(&plan->ids, bind->host, real, err);
 	if (r == 0)
-		r = refuse_kind(real, err);
+		r = refuse_kind(option, real, err);
 	if (r < 0)
 		return r;
 	/* Without a guest path: where the caller sees it, links resolved. */

@@ -19,8 +19,9 @@ ATTR_CHECKED int tree_put_first(struct plan *plan, size_t from, struct error *er
 /* True when a path without links is among what was added: by its name inside, with the same file behind it. */
 bool tree_is_shown(const struct plan *plan, const char *path);
 
-/* Adds a --bind or --src. Refuses "/", kernel file systems, sockets and devices. */
-ATTR_CHECKED int tree_add_bind(struct plan *plan, const struct policy_bind *bind, struct error *err);
+/* Adds what an option ("--bind" or "--src") shows. Refuses "/", kernel file systems, sockets and devices. */
+ATTR_CHECKED int tree_add_bind(struct plan *plan, const char *option, const struct policy_bind *bind,
+			       struct error *err);
 
 /*
  * Opens (the default one: makes) the sandbox directory and adds it. It must be a real directory of the

@@ -122,9 +122,9 @@ class Profiles(harness.Case):
 
     def test_errors_of_the_host_name_the_line_too(self):
         self.profile("./p", "\nbind = /usr/share\nbind = /not/there\n")
-        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:4: --bind /not/there: No such file")
+        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:4: --bind /not/there: No such file", "must exist")
         self.profile("./p", "src = /not/there\n")
-        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:2: --bind /not/there: No such file")
+        self.refused(self.run_with("--fresh", "--profile", "./p", "-c", "1"), "./p:2: --src /not/there: No such file", "must exist")
 
     def test_what_is_no_profile(self):
         self.write("p", "ram = 1G\n")

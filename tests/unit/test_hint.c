@@ -18,6 +18,7 @@ enum {
 	GITHUB = 64,
 	USER_BUS = 128,
 	NO_CAPABILITY = 256,
+	UNIT = 512,
 };
 
 static unsigned int host;
@@ -29,6 +30,7 @@ bool __wrap_host_in_chroot(void);
 bool __wrap_host_is_filtered(void);
 bool __wrap_host_in_capsule(void);
 bool __wrap_host_on_github(void);
+bool __wrap_host_in_unit(void);
 bool __wrap_host_has_capability(int capability);
 bool __wrap_host_user_bus(char *buf, int size);
 uid_t __wrap_geteuid(void);
@@ -67,6 +69,11 @@ bool __wrap_host_in_capsule(void)
 bool __wrap_host_on_github(void)
 {
 	return (host & GITHUB) != 0;
+}
+
+bool __wrap_host_in_unit(void)
+{
+	return (host & UNIT) != 0;
 }
 
 bool __wrap_host_has_capability(int capability)
@@ -117,6 +124,10 @@ static void test_rows(void **state)
 	    {"clone", EPERM, "x", 0, HOST_CONTAINER_PODMAN, "podman run"},
 	    {"clone", EPERM, "x", 0, HOST_CONTAINER_LXC, "nesting"},
 	    {"clone", EPERM, "x", 0, 0, "security-opt"},
+	    {"clone", EPERM, "x", UNIT, 0, "security-opt"},
+	    {"clone", EPERM, "x", UNIT | FILTERED, 0, "RestrictNamespaces="},
+	    {"clone", EPERM, "x", UNIT | FILTERED, HOST_CONTAINER_DOCKER, "docker run"},
+	    {"clone", ENOSYS, "x", UNIT | FILTERED, 0, "@system-service"},
 	    {"clone", EACCES, "x", 0, 0, "userns_create"},
 	    {"clone", ENOSPC, "x", 0, 0, "too many namespaces"},
 	    {"clone", EUSERS, "x", 0, 0, "too deeply"},
@@ -156,6 +167,7 @@ static void test_rows(void **state)
 	    {"devices", ENOENT, "bind /dev/full", 0, 0, "devtmpfs"},
 	    {"devices", ENODEV, "mount /dev/pts", 0, 0, "CONFIG_UNIX98_PTYS"},
 	    {"proc", EPERM, "mount /proc", 0, 0, "systempaths"},
+	    {"proc", EPERM, "mount /proc", UNIT, 0, "ProtectKernelTunables="},
 	    {"proc", EPERM, "mount /proc", 0, HOST_CONTAINER_KUBERNETES, "hostUsers: false for the pod"},
 	    {"proc", EPERM, "mount /proc", 0, HOST_CONTAINER_PODMAN, "unmask=ALL"},
 	    {"proc", EACCES, "write /proc/sys/user/x", 0, 0, "apparmor=unconfined"},
@@ -164,15 +176,19 @@ static void test_rows(void **state)
 	    {"net", EINVAL, "x", 0, 0, "CONFIG_NET_NS"},
 	    {"net", EPERM, "x", FILTERED, 0, "seccomp"},
 	    {"uts", EPERM, "x", FILTERED, 0, "seccomp"},
+	    {"uts", EPERM, "set the host name", FILTERED, HOST_CONTAINER_PODMAN, "podman run"},
+	    {"uts", EPERM, "set the host name", UNIT | FILTERED, 0, "ProtectHostname="},
+	    {"stdio", EPERM, "give the streams to the task", NO_CAPABILITY, 0, "--user 1000:1000"},
 	    {"keyring", EPERM, "x", 0, 0, "keyctl"},
+	    {"keyring", EPERM, "x", UNIT | FILTERED, 0, "@keyring"},
 	    {"keyring", EDQUOT, "x", 0, 0, "maxkeys"},
 	    {"filter", EINVAL, "x", 0, 0, "CONFIG_SECCOMP_FILTER"},
 	    {"filter", ENOSYS, "x", 0, 0, "CONFIG_SECCOMP_FILTER"},
 	    {"filter", EPERM, "x", FILTERED, 0, "another one"},
 	    {"files", EPERM, "open_tree /x", FILTERED | NO_CAPABILITY, 0, "seccomp"},
 	    {"files", EPERM, "open_tree /x", NO_CAPABILITY, 0, "SYS_ADMIN"},
-	    {"files", ENOENT, "--bind x", 0, 0, "must exist"},
-	    {"files", EACCES, "--bind x", 0, 0, "reach"},
+	    {"files", ENOSYS, "/x", 0, 0, "openat2"},
+	    {"files", ENOSYS, "/x", UNIT | FILTERED, 0, "RestrictSUIDSGID="},
 	    {"files", ENOENT, "mkdir /tmp/x", 0, 0, "directory above"},
 	    {"files", EROFS, "mkdir /tmp/x", 0, 0, "read-only"},
 	    {"files", ENOSPC, "mkdir /tmp/x", 0, 0, "full"},

@@ -24,7 +24,7 @@ static void fill(struct report *report)
 
 	report_add(report, GROUP_VERDICT, "tasks", FINDING_WEAK, "%s", "start");
 	report_add(report, GROUP_KERNEL, "version", FINDING_OK, "Linux %d", 6);
-	error_set(&err, "files", ENOENT, "--bind x");
+	error_set(&err, "script", EACCES, "x");
 	report_error(report, GROUP_FILES, "sandbox", FINDING_MISSING, &err);
 	report_add(report, GROUP_KERNEL, "caller", FINDING_INFO, "uid 7");
 }
@@ -41,8 +41,8 @@ static void test_groups_and_columns(void **state)
 				  "  ok      version            Linux 6\n"
 				  "  info    caller             uid 7\n"
 				  "Files\n"
-				  "  missing sandbox            --bind x: No such file or directory\n"
-				  "            cure:            what is shown must exist: check the path\n"
+				  "  missing sandbox            x: Permission denied\n"
+				  "            cure:            make it readable: chmod +r\n"
 				  "Verdict\n"
 				  "  weak    tasks              start\n");
 	report_fini(&report);
@@ -104,7 +104,7 @@ static void test_json(void **state)
 	assert_string_equal(group, "files");
 	assert_string_equal(name, "sandbox");
 	assert_string_equal(verdict, "missing");
-	assert_string_equal(text, "what is shown must exist: check the path");
+	assert_string_equal(text, "make it readable: chmod +r");
 	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "cure")));
 	assert_int_equal(json_unpack(json_array_get(list, 4), "{s:s}", "text", &text), 0);
 	assert_string_equal(text, "a?b?");
