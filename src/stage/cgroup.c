@@ -417,7 +417,11 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 	if (part->parent_fd < 0) {
 		r = part->parent_fd;
 		part->parent_fd = -1;
-		return cg->why_not[0] != '\0' ? 0 : why_not(cg, "no cgroup is delegated to us", -r);
+		if (cg->why_not[0] != '\0')
+			return 0;
+		if (r == -EBUSY)
+			return why_not(cg, "no cgroup is delegated to us alone: this one holds other processes", 0);
+		return why_not(cg, "no cgroup is delegated to us", -r);
 	}
 	sweep(part->parent_fd);
 	r = is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, limits->cpu_milli != LIMIT_NONE);

@@ -217,7 +217,7 @@ static const struct v2_row v2_rows[] = {
      "/up/own/cgroup.subtree_control=+memory +pids\n/up/own/*/cgroup.procs=0\n"
      "/up/own/cgroup.subtree_control=+memory +pids\n" V2_LIMITS("/up/own/*"), false, NULL},
     {"not alone", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, false, false, NULL, "cgroup.subtree_control", EBUSY,
-     9, 0, 0, 0, "no cgroup is delegated", "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
+     9, 0, 0, 0, "other processes", "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
     {"may not enable", LIMIT_NONE, "0::/up/own\n", V2_ALL, "", V2_ALL, true, false, NULL, "cgroup.subtree_control",
      EACCES, 9, 0, 0, 0, "Permission denied", "/up/own/cgroup.subtree_control=+memory +pids\n", false, NULL},
     {"no pids controller", LIMIT_NONE, "0::/up/own\n", "cpu memory\n", "cpu memory\n", V2_ALL, false, false, NULL,
