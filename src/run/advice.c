@@ -331,7 +331,7 @@ static const struct row table[] = {
     {.text = {"peration not permitted"}, .code = "unshare", .hint = NO_NAMESPACES},
     {.text = {"unshare failed", "reating new namespace failed"}, .hint = NO_NAMESPACES},
     {.text = {"ptrace"}, .hint = "debuggers and tracers of other processes are refused"},
-    {is_strict, .text = {"peration not permitted"},
+    {is_strict, .text = {"peration not permitted", "out of pty devices"},
      .hint = "--filter strict refuses what few programs need (network sockets, pseudo-terminals, FIFOs, "
 	     "priorities, inotify); --filter default refuses less"},
     {.text = {"peration not permitted"},

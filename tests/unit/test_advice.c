@@ -291,6 +291,7 @@ static void test_strict(void **state)
 	    {MISSING("/srv/x"), "a task sees the system"},
 	}, filter[] = {
 	    {SAYS("sock = socket(family, type)", "PermissionError: [Errno 1] Operation not permitted"), "--filter default has TCP"},
+	    {SAYS("raise OSError('out of pty devices')", "OSError: out of pty devices"), "pseudo-terminals"},
 	    {SAYS("os.nice(1)", "PermissionError: [Errno 1] Operation not permitted"), "--filter default refuses less"},
 	};
 	struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1};
