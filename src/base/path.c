@@ -168,12 +168,17 @@ bool path_is_wide(const char *path)
 	static const char *const wide[] = {"/",	   "/home", "/root", "/opt", "/etc", "/var", "/usr",
 					   "/tmp", "/srv",  "/mnt",  "/run", "/media", "/boot"};
 	const char *home = getenv("HOME");
+	char real[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
 		if (strcmp(path, wide[i]) == 0)
 			return true;
-	return (home != NULL && *home == '/' && path_is_below(home, path)) ||
-	       (strncmp(path, "/home/", 6) == 0 && strchr(path + 6, '/') == NULL);
+	if (strncmp(path, "/home/", 6) == 0 && strchr(path + 6, '/') == NULL)
+		return true;
+	/* The home may be a link, and the path what it leads to. */
+	return home != NULL && *home == '/' &&
+	       (path_is_below(home, path) ||
+		(path_resolve(home, real, NULL) == 0 && path_is_below(real, path)));
 }
 
 int path_make_dirs(const char *path, const char *stage, struct error *err)

@@ -49,21 +49,8 @@ bool prefix_is_system(const char *path)
 
 bool prefix_is_shared(const char *path)
 {
-	static const char *const shared[] = {"/home", "/root", "/opt", "/etc", "/var", "/tmp", "/srv",
-					     "/mnt",  "/run",  "/media", "/var/tmp", "/opt/local"};
-	const char *home = getenv("HOME");
-	char real[PATH_MAX];
-
-	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-		if (strcmp(path, shared[i]) == 0)
-			return true;
-	/* A home directory, what holds one, and ~/.local. */
-	if ((strncmp(path, "/home/", 6) == 0 && strchr(path + 6, '/') == NULL) ||
-	    strcmp(path_base(path), ".local") == 0)
-		return true;
-	return home != NULL && *home == '/' &&
-	       (path_is_below(home, path) ||
-		(path_resolve(home, real, NULL) == 0 && path_is_below(real, path)));
+	return path_is_wide(path) || strcmp(path, "/var/tmp") == 0 || strcmp(path, "/opt/local") == 0 ||
+	       strcmp(path_base(path), ".local") == 0;
 }
 
 bool prefix_find_stdlib(const char *dir, const char *library, char ret[PATH_MAX])

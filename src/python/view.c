@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "python/prefix.h"
 
 #define NAME	  "python"
 #define HOPS_MAX  40U
@@ -43,13 +44,7 @@ int view_init(struct view *view, const struct strlist *roots, const struct path_
 
 static bool is_system(const char *path)
 {
-	static const char *const tops[] = {"/usr",   "/bin",   "/sbin",	 "/lib",
-					   "/lib32", "/lib64", "/libx32"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(tops); i++)
-		if (path_is_below(path, tops[i]))
-			return true;
-	return false;
+	return *path == '/' && path[1] != '\0' && prefix_is_system(path);
 }
 
 /* Where on the host a name of the full view lies, links on the way already followed. */

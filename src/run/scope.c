@@ -14,6 +14,7 @@
 #include "base/dbus.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/path.h"
 
 #define MANAGER "/init.scope"
 
@@ -46,19 +47,12 @@ static bool read_group(const struct scope_host *host, const char *process, char 
 	       cgroupfs_path(text, "", buf, size) != NULL;
 }
 
-static bool is_below(const char *path, const char *above)
-{
-	size_t len = strlen(above);
-
-	return strncmp(path, above, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
 /* Leaving `own` for a group below `manager` sheds limits: those of the groups that are not above both. */
 static bool sheds_limits(const struct scope_host *host, const char *own, const char *manager, uint64_t pids)
 {
 	char group[PATH_MAX / 2];
 
-	for ((void)snprintf(group, sizeof(group), "%s", own); !is_below(manager, group); *strrchr(group, '/') = '\0') {
+	for ((void)snprintf(group, sizeof(group), "%s", own); !path_is_below(manager, group); *strrchr(group, '/') = '\0') {
 		char path[PATH_MAX];
 		AUTO_CLOSE int fd = -1;
 

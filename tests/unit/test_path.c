@@ -108,6 +108,34 @@ static void test_too_long(void **state)
 	assert_false(path_join(real, path, ""));
 }
 
+/* A home that is a link is one by both of its names. */
+static void test_wide(void **state)
+{
+	static const char *const wide[] = {"/", "/usr", "/home", "/home/x", "@/home", "@/real/me", "@/real", "@"};
+	static const char *const narrow[] = {"/home/x/y", "@/home/project", "@/real/me/project", "@/real/you", "/usr/x"};
+	char root[PATH_MAX / 2];
+	char path[PATH_MAX];
+	int fd = unit_temp(path);
+
+	(void)state;
+	assert_true(strlen(path) < sizeof(root));
+	strcpy(root, path);
+	assert_int_equal(mkdirat(fd, "real", 0755), 0);
+	assert_int_equal(mkdirat(fd, "real/me", 0755), 0);
+	assert_int_equal(symlinkat("real/me", fd, "home"), 0);
+	assert_true(path_join(path, root, "home"));
+	assert_int_equal(setenv("HOME", path, 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wide); i++) {
+		expand(wide[i], root, path);
+		CHECK(path_is_wide(path), "%s", path);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(narrow); i++) {
+		expand(narrow[i], root, path);
+		CHECK(!path_is_wide(path), "%s", path);
+	}
+	unit_temp_remove(root, fd);
+}
+
 static void test_absolute(void **state)
 {
 	static const struct {
@@ -148,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_resolve),
 	    cmocka_unit_test(test_too_long),
+	    cmocka_unit_test(test_wide),
 	    cmocka_unit_test(test_absolute),
 	};
 
