@@ -115,6 +115,11 @@ static int parse_action(struct cursor *at, const struct cli_action_row *row, con
 		error_set(err, "usage", 0, "--%s: takes no value", row->name);
 		return usage_error(err);
 	}
+	if (at->cli.action != CLI_RUN && at->cli.action != row->action && !is_information(row->action)) {
+		error_set(err, "usage", 0, "--doctor and --print-policy exclude each other");
+		error_hint(err, "both look at the same options: start each by itself");
+		return usage_error(err);
+	}
 	at->cli.action = row->action;
 	at->done = is_information(row->action);
 	if (row->action != CLI_HELP)
@@ -262,7 +267,7 @@ static int check_action(const struct policy *draft, enum cli_action action, stru
 		error_set(err, "usage", 0, "--result: not with --doctor, which writes no verdict");
 		return error_hint(err, "capsule-run --doctor --json >FILE");
 	}
-	if (action == CLI_RUN && draft->json) {
+	if (action != CLI_DOCTOR && draft->json) {
 		error_set(err, "usage", 0, "--json: goes with --doctor only");
 		return error_hint(err, "capsule-run --doctor --json; the verdict of a run is JSON in "
 				       "--result FILE");

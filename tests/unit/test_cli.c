@@ -177,6 +177,9 @@ static void test_refused(void **state)
 	    {{"--doctor", "-c", "x"}, "--doctor: runs no task"},
 	    {{"--doctor", "--result", "x"}, "--result"},
 	    {{"--json", "t"}, "--json: goes with --doctor"},
+	    {{"--print-policy", "--json"}, "--json: goes with --doctor"},
+	    {{"--print-policy", "--doctor"}, "exclude each other"},
+	    {{"--doctor", "--print-policy"}, "exclude each other"},
 	    {{"--exec=ls"}, "--exec: takes no value"},
 	    /* Values that the table refuses. */
 	    {{"--ram", "1X", "t"}, "--ram 1X"},
