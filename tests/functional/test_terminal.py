@@ -532,6 +532,23 @@ class Job(Case):
         terminal.expect(PROMPT)
         self.assertEqual(terminal.modes(), usual)
 
+    def test_question_is_shown_before_the_stop(self):
+        """Also when capsule-run learns of both at once."""
+        terminal = self.shell()
+        code = ("import os, time\nopen('up', 'w')\nwhile not os.path.exists('go'): time.sleep(0.02)\n"
+                "input('na' + 'me? ')" + self.mark)
+        terminal.send(self.quoted(code) + " &\n")
+        harness.wait_until(lambda: os.path.exists(self.path("sandbox/up")), "the task")
+        # The task has the code alone on its command line.
+        ours = set(harness.marked_processes(self.mark)) & set(harness.marked_processes("--dir"))
+        for pid in ours:
+            os.kill(pid, signal.SIGSTOP)
+        self.write("sandbox/go", "")
+        harness.wait_until(lambda: self.states() == {"T"}, "the stop of the task")
+        for pid in ours:
+            os.kill(pid, signal.SIGCONT)
+        terminal.expect(r"name\? ")
+
     def test_wall_clock_runs_on(self):
         terminal = self.shell()
         terminal.send("$C -t 3s --grace 100ms -c " + shlex.quote(self.ticks) + "\n")
