@@ -2,6 +2,7 @@
  * mkfilter: compiles filter files to BPF when the project is built.
  *
  *	mkfilter task=task.filter init=init.filter > filter-data.h
+ *	mkfilter --names > call-names.h
  *
  * The grammar stands at the top of task.filter. libseccomp knows names and numbers, codegen.c
  * makes the programs. Both architectures are compiled everywhere; same files and same libseccomp,
@@ -24,6 +25,7 @@
 
 #define FILTERS_MAX 8
 #define TOKENS_MAX 96U
+#define CALLS_MAX 511	/* above all numbers of both targets */
 
 static const struct target targets[] = {
 	{ "x86_64", "__x86_64__", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64 },
@@ -436,13 +438,42 @@ static void emit_program(const struct filter *f, const struct target *target)
 	printf(" filter_%s_%s\n#endif\n", f->name, target->name);
 }
 
+/* Names of calls in the order of their numbers, each with its NUL; one without a name is empty. */
+static void print_names(const struct target *target)
+{
+	printf("\n#if defined(%s)\nstatic const char call_names[] =", target->condition);
+	for (int nr = 0; nr <= CALLS_MAX; nr++) {
+		char *name = seccomp_syscall_resolve_num_arch(target->token, nr);
+
+		printf("\n\t\"%s\\0\"", name ? name : "");
+		free(name);
+	}
+	puts(";\n#endif");
+}
+
+static int finish(void)
+{
+	puts("\n#endif");
+	if (fflush(stdout) || ferror(stdout))
+		die("stdout", strerror(errno));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct filter filters[FILTERS_MAX];
 
 	if (argc < 2 || argc > FILTERS_MAX + 1) {
-		fputs("usage: mkfilter NAME=FILE... > filter-data.h\n", stderr);
+		fputs("usage: mkfilter NAME=FILE... > filter-data.h\n"
+		      "       mkfilter --names > call-names.h\n", stderr);
 		return 2;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--names")) {
+		puts("/* Made by mkfilter from libseccomp's table. */\n"
+		     "#ifndef CAPSULE_CALL_NAMES_H\n#define CAPSULE_CALL_NAMES_H");
+		for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
+			print_names(&targets[t]);
+		return finish();
 	}
 	puts("/* Made by mkfilter from the filter files in profiles/; edit those. */\n"
 	     "#ifndef CAPSULE_FILTER_DATA_H\n#define CAPSULE_FILTER_DATA_H\n\n"
@@ -466,8 +497,5 @@ int main(int argc, char **argv)
 		for (size_t t = 0; t < ARRAY_SIZE(targets); t++)
 			emit_program(f, &targets[t]);
 	}
-	puts("\n#endif");
-	if (fflush(stdout) || ferror(stdout))
-		die("stdout", strerror(errno));
-	return 0;
+	return finish();
 }

@@ -224,11 +224,40 @@ static bool used_python(struct question *q)
 	return q->plan->python_minor != 0;
 }
 
+/* The last call that the filter refused: what a task complains of in the end. */
+static bool was_refused(struct question *q)
+{
+	const struct refusal *refusal = refusals_last(&q->verdict->refusals);
+	char call[32];
+	char argument[REFUSAL_ARGUMENT_MAX];
+	const char *words;
+
+	if (refusal == NULL)
+		return false;
+	words = refusal_argument(refusal, argument, sizeof(argument));
+	(void)snprintf(q->subject, sizeof(q->subject), "%s%s%s", refusal_call(refusal, call, sizeof(call)),
+		       words != NULL ? " " : "", words != NULL ? words : "");
+	return true;
+}
+
+/* And would not have been without an option. */
+static bool was_narrowed(struct question *q)
+{
+	return was_refused(q) && refusals_last(&q->verdict->refusals)->allowed_by != NULL;
+}
+
+/* A guess, where nobody saw what was refused. */
+static bool may_be_strict(struct question *q)
+{
+	return is_strict(q) && q->verdict->refusals.state != REFUSALS_OBSERVED;
+}
+
 struct row {
 	bool (*when)(struct question *q); /* NULL: always */
 	const char *type;		  /* of the exception; NULL: any, and a line of output */
 	const char *text[6];		  /* one of these is in its message; none: any message */
 	const char *code; /* in the source line of the innermost frame; NULL: any */
+	const char *calls; /* where refusals are seen, the last one instead of the code: its name between blanks */
 	const char *hint; /* {} is the subject, {ram} the option --ram and its value */
 };
 
@@ -243,6 +272,7 @@ struct row {
 #define TOO_MANY       "{pids} bounds processes and threads together: give it more, or let it start fewer"
 #define NO_MEMORY      "{ram} bounds the task's memory: give it more, or let it use less"
 #define NO_NAMESPACES  "namespaces are refused: there is no sandbox in the sandbox"
+#define NO_TRACING     "debuggers and tracers of other processes are refused"
 #define FILE_TOO_LARGE "{fsize} bounds each file: give it more (--disk bounds it as well)"
 
 static const struct row table[] = {
@@ -312,10 +342,12 @@ static const struct row table[] = {
     {.text = {"ead-only file system", "readonly database"}, .hint = READ_ONLY},
     {.text = {"no new privileges"},
      .hint = "no program gains privileges in the sandbox (sudo, su, ping): run the task without it"},
-    {is_strict, .text = {"peration not permitted"}, .code = "ocket",
+    {was_narrowed, .text = {"peration not permitted"},
+     .hint = "--filter strict refused {}, which --filter default allows"},
+    {may_be_strict, .text = {"peration not permitted"}, .code = "ocket",
      .hint = "--filter strict refuses all sockets but UNIX streams; --filter default has TCP and UDP inside the "
 	     "sandbox"},
-    {.text = {"peration not permitted"}, .code = "socket",
+    {.text = {"peration not permitted"}, .code = "socket", .calls = " socket socketpair ",
      .hint = "raw, packet and other special sockets are refused: TCP, UDP and UNIX sockets are there, inside "
 	     "the sandbox"},
     {.text = {"nvalid argument"}, .code = "chown",
@@ -323,17 +355,30 @@ static const struct row table[] = {
     {.text = {"nvalid argument"}, .code = "os.set",
      .hint = "the sandbox has one user and one group, 1000: there is no other to become"},
     {.text = {"peration not permitted"}, .code = "chmod",
+     .calls = " chmod fchmod fchmodat open openat creat ",
      .hint = "set-user-id and set-group-id bits are refused"},
-    {.text = {"peration not permitted"}, .code = "mknod",
+    {.text = {"peration not permitted"}, .code = "mknod", .calls = " mknod mknodat ",
      .hint = "device nodes and set-id bits are refused"},
-    {.text = {"peration not permitted"}, .code = "mount",
+    {.text = {"peration not permitted"}, .code = "mount", .calls = " mount umount2 pivot_root ",
      .hint = "mounts are refused: --bind and --fresh make the view before the start"},
-    {.text = {"peration not permitted"}, .code = "unshare", .hint = NO_NAMESPACES},
+    {.text = {"peration not permitted"}, .code = "unshare", .calls = " unshare setns clone ",
+     .hint = NO_NAMESPACES},
     {.text = {"unshare failed", "reating new namespace failed"}, .hint = NO_NAMESPACES},
-    {.text = {"ptrace"}, .hint = "debuggers and tracers of other processes are refused"},
-    {is_strict, .text = {"peration not permitted", "out of pty devices"},
+    {.text = {"peration not permitted"}, .code = "ptrace",
+     .calls = " ptrace process_vm_readv process_vm_writev pidfd_getfd ", .hint = NO_TRACING},
+    {.text = {"ptrace"}, .hint = NO_TRACING},
+    {may_be_strict, .text = {"peration not permitted", "out of pty devices"},
      .hint = "--filter strict refuses what few programs need (network sockets, pseudo-terminals, FIFOs, "
 	     "priorities, inotify); --filter default refuses less"},
+    {.text = {"peration not permitted"}, .code = "shmget",
+     .calls = " shmget shmat semget msgget mq_open ",
+     .hint = "System V IPC and message queues are refused: POSIX shared memory and semaphores, and so "
+	     "multiprocessing, are there"},
+    {.text = {"peration not permitted"}, .code = "os.nice",
+     .calls = " setpriority ioprio_set sched_setscheduler sched_setattr sched_setparam ",
+     .hint = "a task can take less of the machine, not more: no nice value below 0, no real time"},
+    {was_refused, .text = {"peration not permitted"},
+     .hint = "the sandbox refused {}, and no option allows that"},
     {.text = {"peration not permitted"},
      .hint = "the sandbox refuses what leads out of it or changes the machine (mounts, namespaces, raw "
 	     "sockets, tracing, priorities, set-id bits), and no option allows that"},
@@ -366,6 +411,22 @@ static bool has_one(const char *message, const char *const text[], size_t count)
 	return text[0] == NULL;
 }
 
+/* Whether the row is about what failed: the call that was refused, or in its place the line that failed. */
+static bool is_about(const struct row *row, const struct question *q)
+{
+	const struct refusals *refusals = &q->verdict->refusals;
+	const struct refusal *refusal = refusals_last(refusals);
+	char buf[32];
+	char call[40];
+
+	if (row->calls == NULL || refusals->state != REFUSALS_OBSERVED)
+		return row->code == NULL || strstr(q->claim->code, row->code) != NULL;
+	if (refusal == NULL)
+		return false;
+	(void)snprintf(call, sizeof(call), " %s ", refusal_call(refusal, buf, sizeof(buf)));
+	return strstr(row->calls, call) != NULL;
+}
+
 static bool fits(const struct row *row, struct question *q)
 {
 	const struct claim *claim = q->claim;
@@ -374,7 +435,7 @@ static bool fits(const struct row *row, struct question *q)
 	if (is_fact != (claim == NULL))
 		return false;
 	if (claim != NULL && ((row->type != NULL && strcmp(row->type, claim->type) != 0) ||
-			      (row->code != NULL && strstr(claim->code, row->code) == NULL) ||
+			      !is_about(row, q) ||
 			      !has_one(claim->message, row->text, ARRAY_SIZE(row->text))))
 		return false;
 	q->subject[0] = '\0';

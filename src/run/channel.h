@@ -16,6 +16,7 @@ enum channel_type {
 	CHANNEL_SIGNAL_ALL, /* to init: value is sent to every process inside */
 	CHANNEL_VIEW,	 /* from init: /proc, /dev/shm and --fresh; from the task to init: its network namespace */
 	CHANNEL_FAILED,	 /* from init: a stage failed; error says which */
+	CHANNEL_OBSERVER, /* from the task to init, and on: the filter's listener, or in value why there is none */
 	CHANNEL_STARTED, /* from init: the exec worked */
 	CHANNEL_EXITED,	 /* from init: value is the task's wait status */
 	CHANNEL_TERMINAL, /* from init: our side of the task's terminal */

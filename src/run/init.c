@@ -170,6 +170,20 @@ static int close_others(struct init_args *args, struct error *err)
 	}
 }
 
+/* Gives away what can answer the filter's questions, or says why there is nothing. */
+static int hand_over_listener(struct stage_ctx *ctx, struct error *err)
+{
+	const struct channel_message none = {.type = CHANNEL_OBSERVER, .value = ctx->listener_errnum};
+	int r = 0;
+
+	if (ctx->listener_fd >= 0)
+		r = channel_send_fds(ctx->init_fd, CHANNEL_OBSERVER, &ctx->listener_fd, 1);
+	else if (ctx->observe)
+		r = channel_send(ctx->init_fd, &none);
+	close_fd(&ctx->listener_fd);
+	return r < 0 ? error_set(err, "filter", -r, "hand over the listener") : 0;
+}
+
 static void task_main(struct init_args *args, int init_fd) ATTR_NORETURN;
 static void task_main(struct init_args *args, int init_fd)
 {
@@ -189,6 +203,7 @@ static void task_main(struct init_args *args, int init_fd)
 		 channel_send_fds(ctx->init_fd, CHANNEL_VIEW, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
 		 idmap_become(&plan->ids, &err) == 0 &&
 		 run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, ctx, &err) == 0 &&
+		 hand_over_listener(ctx, &err) == 0 &&
 		 await_go(ctx->init_fd, &err) == 0 &&
 		 run_stages(last_stages, ARRAY_SIZE(last_stages), args->policy, ctx, &err) == 0) {
 		/* execvpe() looks PATH up in environ. */
@@ -247,13 +262,22 @@ static int send_go(int task_fd, struct error *err)
 	return r < 0 ? r : error_set(err, "task", 0, "ended before it could say why");
 }
 
-/* Learns whether the task's exec worked. */
-static int await_exec(int task_fd, struct error *err)
+/* Learns whether the task's exec worked; what comes before is for the supervisor. */
+static int await_exec(int task_fd, int channel_fd, struct error *err)
 {
 	struct channel_message message;
 	int fds[CHANNEL_FDS];
 	int r = hear_task(task_fd, &message, fds, err);
 
+	if (r == 1 && message.type == CHANNEL_OBSERVER) {
+		r = fds[0] >= 0 ? channel_send_fds(channel_fd, CHANNEL_OBSERVER, fds, 1)
+				: channel_send(channel_fd, &message);
+		for (unsigned int i = 0; i < CHANNEL_FDS; i++)
+			close_fd(&fds[i]);
+		if (r < 0)
+			return error_set(err, "init", -r, "hand over the listener");
+		r = hear_task(task_fd, &message, fds, err);
+	}
 	/* 0: its end was closed by the exec. */
 	return r == 1 ? error_set(err, "task", 0, "said something unexpected") : r;
 }
@@ -316,7 +340,7 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 	/* Beside the exec; the task can't reach a non-dumpable init, and a failure ends both. */
 	if (r == 0)
 		r = stage_caps(args->policy, ctx, err);
-	return r < 0 ? r : await_exec(task_fd, err);
+	return r < 0 ? r : await_exec(task_fd, args->channel_fd, err);
 }
 
 /* What init serves. */

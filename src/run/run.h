@@ -3,6 +3,7 @@
 #define CAPSULE_RUN_RUN_H
 
 #include "run/channel.h"
+#include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
 #include "run/terminal.h"
@@ -17,6 +18,7 @@ struct run {
 	bool in_scope; /* systemd was asked for the group around it */
 	const char *no_cgroup_cure; /* what would make systemd give a scope, or NULL */
 	struct watch watch;
+	struct observer observer;
 	struct verdict verdict;
 	int channel_fd;
 	int pidfd;

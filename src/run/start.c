@@ -288,6 +288,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .limit_pids = run->cg.version == 0,
 					      .watch_disk = run->plan.workdir_fd >= 0 &&
 							    run->policy->limits.disk_bytes != LIMIT_NONE,
+					      .observe = observer_is_possible(&run->verdict.refusals),
 					      .nofile = run->plan.nofile,
 					      .root_fd = -1,
 					      .pts_fd = -1,
@@ -296,6 +297,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .proc_fd = -1,
 					      .init_fd = -1,
 					      .net_fd = -1,
+					      .listener_fd = -1,
 					      .host_proc_fd = -1,
 					      .fresh_fd = -1,
 					      .shm_fd = -1};

@@ -82,6 +82,21 @@ static void relay_output(struct run *run)
 	relay_out_run(&run->tty, run->init_gone);
 }
 
+/* The listener of the task's filter, or the errno for which there is none. It comes once, before the exec. */
+static void on_observer(struct run *run, int errnum, int *fd)
+{
+	struct refusals *refusals = &run->verdict.refusals;
+
+	if (run->verdict.started || refusals->state != REFUSALS_NONE) {
+		run_kill(run);
+	} else if (*fd >= 0) {
+		observer_start(&run->observer, take_fd(fd), refusals);
+	} else {
+		refusals->state = REFUSALS_UNOBSERVED;
+		refusals->errnum = errnum;
+	}
+}
+
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -101,6 +116,9 @@ static void on_message(struct run *run)
 		run->watch.proc_fd = take_fd(&fds[0]);
 		run->watch.shm_fd = take_fd(&fds[1]);
 		run->watch.fresh_fd = take_fd(&fds[2]);
+		break;
+	case CHANNEL_OBSERVER:
+		on_observer(run, message.value, &fds[0]);
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
@@ -337,8 +355,9 @@ static void loop(struct run *run)
 		    {.fd = run->init_gone ? -1 : run->pidfd, .events = POLLIN},
 		    {.fd = run->signal_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
+		    {.fd = run->observer.listener_fd, .events = POLLIN},
 		};
-		unsigned int n = 4;
+		unsigned int n = 5;
 		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
@@ -361,6 +380,8 @@ static void loop(struct run *run)
 			on_signal(run);
 		if (fds[3].revents != 0)
 			on_oom_event(run);
+		if (fds[4].revents != 0)
+			observer_run(&run->observer, &run->verdict.refusals);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -482,6 +503,7 @@ static void run_fini(struct run *run)
 	relay_out_fini(&run->tty);
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
+	observer_fini(&run->observer);
 	cgroup_remove(&run->cg);
 	plan_fini(&run->plan);
 	close_fd(&run->channel_fd);
@@ -495,6 +517,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .channel_fd = -1,
 			  .pidfd = -1,
 			  .signal_fd = -1,
+			  .observer = {.listener_fd = -1},
 			  .ending = OUTCOME_MAX,
 			  .deadline_ms = NEVER,
 			  .kill_ms = NEVER,

@@ -153,6 +153,37 @@ static json_t *error_json(const struct error *error)
 	return object;
 }
 
+static json_t *refusal_json(const struct refusal *refusal)
+{
+	char call[32];
+	char argument[REFUSAL_ARGUMENT_MAX];
+	char process[REFUSAL_PROCESS_MAX];
+
+	memcpy(process, refusal->process, sizeof(process));
+	error_sanitize(process);
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:I, s:s?}", "call", refusal_call(refusal, call, sizeof(call)), "argument",
+			 refusal_argument(refusal, argument, sizeof(argument)), "process",
+			 process[0] != '\0' ? process : NULL, "errno", "EPERM", "count",
+			 (json_int_t)refusal->count, "allowed_by", refusal->allowed_by);
+}
+
+/* What the task was refused by its filter; null when that was never loaded. */
+static json_t *refusals_json(const struct refusals *refusals)
+{
+	json_t *rows;
+
+	if (refusals->state == REFUSALS_NONE)
+		return json_null();
+	rows = json_array();
+	for (size_t i = 0; i < refusals->row_count; i++)
+		(void)json_array_append_new(rows, refusal_json(&refusals->rows[i]));
+	return json_pack("{s:s, s:s?, s:I, s:o, s:I}", "observer",
+			 refusals->state == REFUSALS_OBSERVED ? "on" : "unavailable", "reason",
+			 refusals->state == REFUSALS_OBSERVED ? NULL : refusals_reason(refusals), "total",
+			 (json_int_t)refusals->total, "recorded", rows, "dropped",
+			 (json_int_t)(refusals->total - refusals->recorded));
+}
+
 /* What the task said, on one side, where no decision rests on it. */
 static json_t *reported_json(const struct traceback *reported)
 {
@@ -211,6 +242,7 @@ static json_t *verdict_json(const struct verdict *verdict, const struct policy *
 	if (verdict->outcome == OUTCOME_FAILED)
 		(void)json_object_set_new(root, "error", error_json(&verdict->error));
 	(void)json_object_set_new(root, "hint", hint_json(verdict));
+	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
 	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
 	return root;
 }
@@ -249,6 +281,29 @@ static void report_limit(const struct verdict *verdict, const struct policy *pol
 	else
 		log_note("limit", "%s (--%s %s)", what, option_table[id].name,
 			 option_format(policy, id, buf, sizeof(buf)));
+}
+
+static void report_refusals(const struct refusals *refusals)
+{
+	char call[32];
+	char argument[REFUSAL_ARGUMENT_MAX];
+
+	if (refusals->state == REFUSALS_UNOBSERVED)
+		log_verbose("refused", "calls were not observed: %s", refusals_reason(refusals));
+	for (size_t i = 0; i < refusals->row_count; i++) {
+		const struct refusal *row = &refusals->rows[i];
+		const char *words = refusal_argument(row, argument, sizeof(argument));
+
+		log_verbose("refused", "%s%s%s by %s: EPERM, %llu time%s%s%s", refusal_call(row, call, sizeof(call)),
+			    words != NULL ? " " : "", words != NULL ? words : "",
+			    row->process[0] != '\0' ? row->process : "a process that was gone",
+			    (unsigned long long)row->count, row->count == 1 ? "" : "s",
+			    row->allowed_by != NULL ? "; allowed by " : "",
+			    row->allowed_by != NULL ? row->allowed_by : "");
+	}
+	if (refusals->total > refusals->recorded)
+		log_verbose("refused", "%llu more were answered and not recorded",
+			    (unsigned long long)(refusals->total - refusals->recorded));
 }
 
 void verdict_report(const struct verdict *verdict, const struct policy *policy)
@@ -296,6 +351,7 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 		log_verbose("terminal", "escape sequences that the terminal did not get: %llu (--raw-terminal)",
 			    (unsigned long long)(verdict->out.neutralised +
 						 verdict->err.neutralised));
+	report_refusals(&verdict->refusals);
 	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
 		    verdict->status, (unsigned long long)verdict->wall_ms, (unsigned long long)verdict->cpu_ms,
 		    text_format_size(verdict->memory_peak_bytes, buf, sizeof(buf)));

@@ -11,6 +11,7 @@
 #include "policy/policy.h"
 #include "python/traceback.h"
 #include "run/plan.h"
+#include "run/refusal.h"
 
 /* What ended the task. */
 enum outcome {
@@ -74,6 +75,7 @@ struct verdict {
 	uint32_t layers; /* LAYER_BIT()s in force */
 	enum rung rungs[OPTION_MAX];
 	struct error error; /* OUTCOME_FAILED */
+	struct refusals refusals;
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };

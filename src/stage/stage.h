@@ -8,6 +8,7 @@
 #ifndef CAPSULE_STAGE_STAGE_H
 #define CAPSULE_STAGE_STAGE_H
 
+#include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
 #include <termios.h>
@@ -60,6 +61,7 @@ struct stage_ctx {
 	int tty_fd;
 	bool limit_pids;       /* no cgroup holds --pids: RLIMIT_NPROC does */
 	bool watch_disk;       /* a watchdog holds --disk: nothing may allocate faster than it looks */
+	bool observe;	       /* refusals are to be told to a listener, where one can be had */
 	uint64_t nofile;       /* --nofile, or the caller's own hard limit below it */
 	int root_fd;	       /* the new root, from stage_root to stage_seal */
 	int shm_fd;	       /* /dev/shm and /dev/pts, until stage_seal */
@@ -67,6 +69,8 @@ struct stage_ctx {
 	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
 	int init_fd;	  /* the task's channel to init, closed by the exec */
 	int net_fd;	  /* from stage_network */
+	int listener_fd;  /* from stage_filter: what is told of refusals, or -1 */
+	int listener_errnum; /* why there is none, or 0 */
 	int fresh_fd;	       /* root of the --fresh tmpfs, or -1 */
 	int proc_fd; /* the sandbox's own /proc: this and both tmpfs are for the supervisor's watchdogs */
 };
@@ -122,8 +126,15 @@ stage_fn stage_stdio;
 /* setrlimit(2): files, file size, cores, and what no cgroup holds. */
 stage_fn stage_rlimit;
 
-/* no_new_privs and the task's seccomp filter; also proves that a refused call is refused. */
+/*
+ * no_new_privs and the task's seccomp filter; also proves that it bites. With `observe`, calls that are refused
+ * with EPERM wait for whoever holds listener_fd to say so; where the kernel gives no listener (one filter in a
+ * process's chain may have one), listener_errnum says why and the kernel refuses them itself.
+ */
 stage_fn stage_filter;
+
+/* Whether a call that a narrower filter refused would pass with --filter default. */
+bool stage_filter_default_allows(const struct seccomp_data *data);
 
 /* init's own filter, loaded after it forked the task. */
 stage_fn stage_filter_init;

@@ -124,6 +124,79 @@ class Result(harness.Case):
         self.check(self.run_capsule("-q", "-c", code), 41)
 
 
+class Observer(harness.Case):
+    """Who answers for the filter may be stopped, killed, or have no say from the start: nothing becomes allowed."""
+
+    # Tries for ever, in many processes; a success is put where it can be found.
+    CODE = r"""
+import ctypes, errno, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+tries = (lambda: libc.unshare(0x10000000), lambda: libc.prctl(4, 1))
+def attempt():
+    for n, f in enumerate(tries):
+        if f() != -1: open("ESCAPED-%d" % n, "w").close()
+        elif ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS, errno.EINTR):
+            open("answered-" + errno.errorcode.get(ctypes.get_errno(), "x"), "w").close()
+if sys.argv[1] == "once":
+    attempt()
+    sys.exit()
+for _ in range(8):
+    if os.fork() == 0: break
+open("ready-%d" % os.getpid(), "w").close()
+while True: attempt()
+"""
+
+    def escapes(self):
+        return [n for n in os.listdir(self.dir) if n.startswith(("ESCAPED", "answered"))]
+
+    def test_supervisor_killed_in_a_flood(self):
+        os.mkdir(self.path("outside"))
+        control = self.write("control.py", self.CODE)
+        subprocess.run([sys.executable, control, "once"], cwd=self.path("outside"), check=True)
+        self.assertIn("ESCAPED-1", os.listdir(self.path("outside")), "the control did not escape")
+        marker = "capsule-observer-%d" % os.getpid()
+        for _ in range(10):
+            process = self.start("-q", "-c", self.CODE, "flood", marker)
+            harness.wait_until(lambda: any(n.startswith("ready") for n in os.listdir(self.dir)), "the flood")
+            process.kill()
+            process.wait()
+            harness.wait_until(lambda: not harness.marked_processes(marker), "the end of the task")
+            self.assertEqual(self.escapes(), [])
+            subprocess.run("rm -f %s/ready-*" % self.dir, shell=True, check=True)
+
+    def test_supervisor_stopped(self):
+        """The call waits, and is refused when the supervisor goes on."""
+        process = self.start("-q", "-c", "import os, sys\nos.write(1, b'ready\\n')\nsys.stdin.read(1)\n" + self.CODE,
+                             "once", stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        process.stdin.close()
+        process.stdin = None
+        self.assertEqual(self.escapes(), [])
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(harness.PATIENCE), 0)
+        self.assertEqual(self.escapes(), [])
+
+    def test_the_task_can_take_no_part_in_it(self):
+        """Neither a listener of its own nor that of the filter."""
+        code = r"""
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+x86 = platform.machine() == "x86_64"
+prog = ctypes.create_string_buffer(16)
+def say(r): print("ESCAPED" if r >= 0 else errno.errorcode[ctypes.get_errno()])
+say(libc.syscall(317 if x86 else 277, 3, 0, ctypes.create_string_buffer(6)))
+say(libc.syscall(317 if x86 else 277, 1, 8, prog))
+pidfd = libc.syscall(434, 1, 0)
+for fd in range(8): say(libc.syscall(438, pidfd, fd, 0))
+"""
+        plain = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+        self.assertTrue(plain.stdout.startswith(b"ESCAPED"), "the control did not escape")
+        self.assertEqual(self.check(self.run_capsule("-q", "-c", code)).out, "EPERM\n" * 10)
+
+
 class Hostnames(harness.Case):
     def test_nothing_of_the_machine_is_in_the_view(self):
         """The host's name, its boot id aside, its users and its mounts."""

@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/functional/test_limits.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
+	tests/functional/test_refusals.py \
 	tests/functional/test_result.py \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \

@@ -35,6 +35,7 @@ check_PROGRAMS += \
 	tests/unit/test_policy \
 	tests/unit/test_probe \
 	tests/unit/test_profile \
+	tests/unit/test_refusal \
 	tests/unit/test_relay \
 	tests/unit/test_report \
 	tests/unit/test_scope \
@@ -73,6 +74,7 @@ tests_unit_test_option_LDADD = $(unit_libs)
 tests_unit_test_path_LDADD = $(unit_libs)
 tests_unit_test_policy_LDADD = $(unit_libs)
 tests_unit_test_profile_LDADD = $(unit_libs)
+tests_unit_test_refusal_LDADD = $(unit_libs)
 tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_report_LDADD = $(unit_libs) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_scrub_LDADD = $(unit_libs)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "policy/option.h"
@@ -312,6 +313,45 @@ static void test_strict(void **state)
 	}
 }
 
+/* Where refusals are seen, the last one is what failed, whatever the task's line looks like. */
+static void test_refusals(void **state)
+{
+	static const char denied[] = SAYS("socket.socket(x)", "PermissionError: [Errno 1] Operation not permitted");
+	static const struct {
+		int nr;
+		uint64_t argument;
+		const char *says;
+	} rows[] = {
+	    {SYS_socket, 17, "raw, packet"},
+	    {SYS_fchmodat, 0, "set-user-id"},
+	    {SYS_mknodat, 0, "device nodes"},
+	    {SYS_mount, 0, "mounts are refused"},
+	    {SYS_clone, 0x10000000, "namespaces are refused"},
+	    {SYS_ptrace, 0, "debuggers"},
+	    {SYS_shmget, 0, "multiprocessing"},
+	    {SYS_setpriority, 0, "not more"},
+	    {SYS_prctl, 4, "the sandbox refused prctl PR_SET_DUMPABLE, and no option allows that"},
+	};
+
+	(void)state;
+	stand_in("other", "t.py");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1};
+		struct seccomp_data data = {.nr = rows[i].nr, .args = {rows[i].argument}};
+		const char *hint;
+
+		verdict.refusals.state = REFUSALS_OBSERVED;
+		hint = hint_for(denied, &verdict);
+		CHECK(strstr(hint, "raw, packet") == NULL && strstr(hint, "what leads out of it") != NULL, "'%s'", hint);
+		refusals_record(&verdict.refusals, &(struct seccomp_data){.nr = SYS_keyctl}, "evil");
+		refusals_record(&verdict.refusals, &data, "evil");
+		hint = hint_for(denied, &verdict);
+		CHECK(strstr(hint, rows[i].says) != NULL && strstr(hint, "evil") == NULL, "row %zu: '%s'", i, hint);
+		hint = hint_for(SAYS("f()", "ValueError: x"), &verdict);
+		CHECK(hint[0] == '\0', "row %zu: '%s'", i, hint);
+	}
+}
+
 /* Facts come before whatever the task says. */
 static void test_facts(void **state)
 {
@@ -519,7 +559,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_claims),  cmocka_unit_test(test_conditions), cmocka_unit_test(test_strict),
-	    cmocka_unit_test(test_facts),   cmocka_unit_test(test_files),
+	    cmocka_unit_test(test_refusals), cmocka_unit_test(test_facts),   cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_modules), cmocka_unit_test(test_leaves_nothing_open),
 	};
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "policy/option.h"
@@ -197,6 +198,46 @@ static void test_exited(void **state)
 	json_decref(root);
 }
 
+/* Of what is not known, null; a name is the task's, so it is made harmless. */
+static void test_refusals(void **state)
+{
+	struct verdict verdict = {.outcome = OUTCOME_EXITED, .started = true};
+	struct refusals *refusals = &verdict.refusals;
+	json_t *root;
+	json_t *row;
+
+	(void)state;
+	root = write_and_load(&verdict, "");
+	assert_true(json_is_null(json_object_get(root, "refusals")));
+	json_decref(root);
+	refusals->state = REFUSALS_UNOBSERVED;
+	refusals->errnum = EBUSY;
+	root = write_and_load(&verdict, "");
+	assert_string_equal(text_at(root, "refusals", "observer", NULL), "unavailable");
+	assert_non_null(strstr(text_at(root, "refusals", "reason", NULL), "listener"));
+	assert_int_equal(json_array_size(json_object_get(json_object_get(root, "refusals"), "recorded")), 0);
+	json_decref(root);
+	*refusals = (struct refusals){.state = REFUSALS_OBSERVED, .total = 10};
+	refusals_record(refusals, &(struct seccomp_data){.nr = SYS_prctl, .args = {4}}, "a\x1b\xff\"");
+	refusals_record(refusals, &(struct seccomp_data){.nr = SYS_mount}, "");
+	root = write_and_load(&verdict, "");
+	assert_string_equal(text_at(root, "refusals", "observer", NULL), "on");
+	assert_true(json_is_null(json_object_get(json_object_get(root, "refusals"), "reason")));
+	assert_int_equal(number_at(root, "refusals", "total"), 10);
+	assert_int_equal(number_at(root, "refusals", "dropped"), 8);
+	row = json_array_get(json_object_get(json_object_get(root, "refusals"), "recorded"), 0);
+	assert_string_equal(text_at(row, "call", NULL, NULL), "prctl");
+	assert_string_equal(text_at(row, "argument", NULL, NULL), "PR_SET_DUMPABLE");
+	assert_string_equal(text_at(row, "process", NULL, NULL), "a??\"");
+	assert_string_equal(text_at(row, "errno", NULL, NULL), "EPERM");
+	assert_int_equal(number_at(row, "count", NULL), 1);
+	row = json_array_get(json_object_get(json_object_get(root, "refusals"), "recorded"), 1);
+	assert_string_equal(text_at(row, "call", NULL, NULL), "mount");
+	assert_true(json_is_null(json_object_get(row, "argument")));
+	assert_true(json_is_null(json_object_get(row, "process")));
+	json_decref(root);
+}
+
 static void test_outcomes(void **state)
 {
 	static const struct {
@@ -384,7 +425,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_status),	cmocka_unit_test(test_names),
-	    cmocka_unit_test(test_exited),	cmocka_unit_test(test_outcomes),
+	    cmocka_unit_test(test_exited),	cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_outcomes),
 	    cmocka_unit_test(test_error_texts), cmocka_unit_test(test_write_fails),
 	    cmocka_unit_test(test_report),	cmocka_unit_test(test_reported),
 	};
