@@ -112,7 +112,8 @@ class Ram(harness.Case):
 
     def test_address_space_is_free(self):
         """RLIMIT_AS would refuse this; no memory is used."""
-        self.check(self.run_capsule("-q", "--ram", "64M", "-c", "import mmap; m = mmap.mmap(-1, 8 << 30)"))
+        self.check(self.run_capsule("-q", "--ram", "64M", "-c", "import mmap as m\n"
+                                    "m.mmap(-1, 8 << 30, m.MAP_PRIVATE | m.MAP_ANONYMOUS | 0x4000)"))  # MAP_NORESERVE
 
     def test_innocent_threads(self):
         """64 threads map half a gigabyte of stacks and use next to nothing."""
@@ -238,7 +239,7 @@ class Files(harness.Case):
 
     def test_more_than_the_caller_has(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        if hard > 1048576 or hard == resource.RLIM_INFINITY:
+        if hard >= 1048576 or hard == resource.RLIM_INFINITY:
             limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (5000, 5000))
             hard = 5000
         else:
@@ -381,18 +382,18 @@ class Cpu(harness.Case):
         self.assertEqual(result.verdict["outcome"], "cpu-time")
 
     def test_sleeping_costs_nothing(self):
-        self.check(self.run_capsule("-q", "--cpu-time", "500ms", "-c", "import time; time.sleep(0.7)"))
+        self.check(self.run_capsule("-q", "--cpu-time", "2s", "-c", "import time; time.sleep(2.2)"))
 
     @harness.for_cgroup(True)
     def test_share_of_the_cores(self):
         result = self.check(self.run_capsule("-q", "--cpu", "0.2", "-c", """if 1:
             import time
-            start = time.monotonic()
-            while time.process_time() < 0.2: pass
+            start, end = time.monotonic(), time.process_time() + 0.2
+            while time.process_time() < end: pass
             print(time.monotonic() - start > 0.5)
             """, verdict=True))
         self.assertEqual(result.out, "True\n")
-        self.assertIn(result.verdict["limits"]["cpu"]["rung"], ("cgroup-v1", "cgroup-v2"))
+        self.assertIn(result.verdict["limits"]["cpu"]["rung"], ("cgroup-v1", "cgroup-v2", "systemd-scope"))
 
     @harness.for_cgroup(False)
     def test_share_that_nothing_can_hold_is_refused(self):
@@ -470,7 +471,7 @@ class Time(harness.Case):
     def test_everybody_is_told(self):
         code = ("import os, signal, sys, time\ndef end(*a): os.write(1, b'bye\\n'); os._exit(0)\n"
                 "signal.signal(15, end)\npid = os.fork()\ntime.sleep(1000)")
-        self.assertIn("bye\n", self.timed_out(code, grace="30s", timeout="1500ms").out)
+        self.assertIn("bye\n", self.timed_out(code, grace="30s", timeout="4s").out)
 
     def test_no_grace(self):
         result = self.timed_out("import signal, sys, time\nsignal.signal(15, lambda *a: print('TOLD'))\ntime.sleep(1000)",
