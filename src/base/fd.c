@@ -70,7 +70,8 @@ int fd_copy_all(int from_fd, int to_fd)
 
 ssize_t fd_read_file_at(int dir_fd, const char *path, char *buf, size_t size)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Nonblocking: what was expected to be a file may be a FIFO that somebody planted. */
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t n;
 
 	if (fd < 0)

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 
 /* As the kernel's own bound, MAXSYMLINKS. */
 #define LINKS_MAX 40
@@ -114,6 +117,129 @@ int path_resolve(const char *path, char ret_real[PATH_MAX], struct path_links *l
 	}
 	if (len == 0)
 		strcpy(ret_real, "/");
+	return 0;
+}
+
+/* Links of two users at least: one of them is not the end's owner. */
+struct link_owners {
+	unsigned int count;
+	uid_t uid[2];
+	char path[2][PATH_MAX];
+};
+
+static void note_owner(struct link_owners *owners, uid_t uid, const char *dir, const char *name, size_t len)
+{
+	if (uid == 0 || owners->count == 2 || (owners->count == 1 && owners->uid[0] == uid))
+		return;
+	owners->uid[owners->count] = uid;
+	(void)snprintf(owners->path[owners->count++], PATH_MAX, "%s/%.*s", dir, (int)len, name);
+}
+
+/* Opens the next component. The end of what is known is ret->fd, ret->st, ret->real. */
+static int walk_into(struct path_walk *walk, const char *name, size_t len)
+{
+	char part[NAME_MAX + 1];
+	size_t end = strlen(walk->real);
+	bool up = len == 2 && memcmp(name, "..", 2) == 0;
+	int fd;
+
+	if (len > NAME_MAX || end + len + 2 > PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(part, name, len);
+	part[len] = '\0';
+	fd = openat(walk->fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &walk->st) < 0) {
+		int errnum = errno;
+
+		(void)close(fd);
+		return -errnum;
+	}
+	if (S_ISLNK(walk->st.st_mode))
+		return fd;
+	close_fd(&walk->fd);
+	walk->fd = fd;
+	if (up)
+		walk->real[strrchr(walk->real, '/') == NULL ? 0 : strrchr(walk->real, '/') - walk->real] = '\0';
+	else
+		(void)snprintf(walk->real + end, PATH_MAX - end, "/%s", part);
+	return 0;
+}
+
+static int walk_to_root(struct path_walk *walk)
+{
+	close_fd(&walk->fd);
+	walk->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	walk->real[0] = '\0';
+	return walk->fd < 0 || fstat(walk->fd, &walk->st) < 0 ? -errno : 0;
+}
+
+static int walk_all(struct path_walk *walk, char rest[PATH_MAX], bool follow_last, struct link_owners *owners)
+{
+	const char *p = rest;
+	unsigned int followed = 0;
+
+	while (*(p += strspn(p, "/")) != '\0') {
+		char target[PATH_MAX];
+		size_t part = strcspn(p, "/");
+		AUTO_CLOSE int link_fd = -1;
+		ssize_t n;
+		int r = part == 1 && *p == '.' ? 0 : walk_into(walk, p, part);
+
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			p += part;
+			continue;
+		}
+		link_fd = r;
+		if (++followed > LINKS_MAX || (!follow_last && p[part + strspn(p + part, "/")] == '\0'))
+			return -ELOOP;
+		note_owner(owners, walk->st.st_uid, walk->real, p, part);
+		n = readlinkat(link_fd, "", target, sizeof(target) - 1);
+		if (n < 0)
+			return -errno;
+		target[n] = '\0';
+		if (put_before(rest, target, p + part) < 0)
+			return -ENAMETOOLONG;
+		p = rest;
+		if (target[0] == '/' && walk_to_root(walk) < 0)
+			return -errno;
+	}
+	/* After a link to "." and the like, of the end again. */
+	return fstat(walk->fd, &walk->st) < 0 ? -errno : 0;
+}
+
+int path_walk(const char *path, bool follow_last, struct path_walk *ret)
+{
+	struct link_owners owners = {.count = 0};
+	char rest[PATH_MAX];
+	char cwd[PATH_MAX] = "";
+	int n;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->fd = -1;
+	if (*path == '\0' || (*path != '/' && getcwd(cwd, sizeof(cwd)) == NULL))
+		return *path == '\0' ? -ENOENT : -errno;
+	n = snprintf(rest, sizeof(rest), "%s%s%s", cwd, *path == '/' ? "" : "/", path);
+	if (n < 0 || (size_t)n >= sizeof(rest))
+		return -ENAMETOOLONG;
+	r = walk_to_root(ret);
+	if (r == 0)
+		r = walk_all(ret, rest, follow_last, &owners);
+	if (r < 0) {
+		close_fd(&ret->fd);
+		return r;
+	}
+	if (ret->real[0] == '\0')
+		strcpy(ret->real, "/");
+	for (unsigned int i = 0; i < owners.count && !ret->by_others; i++) {
+		ret->by_others = owners.uid[i] != ret->st.st_uid;
+		ret->other = owners.uid[i];
+		memcpy(ret->link, owners.path[i], PATH_MAX);
+	}
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/strlist.h"
@@ -28,6 +29,22 @@ void path_links_fini(struct path_links *links);
  * 0, or -errno: then ret_real is where the way ended, the missing component included.
  */
 ATTR_CHECKED int path_resolve(const char *path, char ret_real[PATH_MAX], struct path_links *links);
+
+/* Where a path leads, component by component, each opened once: what is judged is what is held. */
+struct path_walk {
+	int fd; /* O_PATH, of the end; -1 after a failure */
+	struct stat st;
+	char real[PATH_MAX]; /* its name, without links */
+	bool by_others;	     /* a link on the way belongs to neither root nor the end's owner */
+	uid_t other;
+	char link[PATH_MAX]; /* that link */
+};
+
+/*
+ * Walks a path, which may be relative. follow_last: a link at its end is followed, too; else that is -ELOOP.
+ * 0 or -errno. ret->fd is the caller's to close.
+ */
+ATTR_CHECKED int path_walk(const char *path, bool follow_last, struct path_walk *ret);
 
 /*
  * Makes a path absolute, without "//", "/." and a slash at its end. Links stay as they are named, unless the

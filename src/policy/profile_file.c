@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "policy/profile.h"
 
 #define SUFFIX ".profile"
@@ -109,17 +110,35 @@ static int check_trust(const struct stat *st, const char *path, struct error *er
 			  path);
 }
 
-/* Opens step by step from the root what realpath() found, so that what is checked is what is read.
- */
+/* In a sticky directory anybody may put a link to a profile that was meant for something else. */
+static int check_profile_links(const char *path, char ret_real[PATH_MAX], struct error *err)
+{
+	struct path_walk walk;
+	int r = path_walk(path, true, &walk);
+
+	if (r < 0)
+		return error_set(err, "profile", -r, "%s", path);
+	close_fd(&walk.fd);
+	memcpy(ret_real, walk.real, PATH_MAX);
+	if (!walk.by_others || walk.other == getuid())
+		return 0;
+	error_set(err, "profile", 0, "%s: the link %s is uid %u's, who is neither you nor root", path, walk.link,
+		  walk.other);
+	return error_hint(err, "name the profile itself: %s", walk.real);
+}
+
+/* Opens step by step from the root where the path leads, so that what is checked is what is read. */
 static int open_trusted(const char *path, int *ret_fd, struct error *err)
 {
-	AUTO_FREE char *real = realpath(path, NULL);
 	AUTO_CLOSE int at_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char real[PATH_MAX];
 	struct stat st;
 	char *name;
 	char *slash;
 
-	if (real == NULL || at_fd < 0)
+	if (check_profile_links(path, real, err) < 0)
+		return -EINVAL;
+	if (at_fd < 0)
 		return error_set(err, "profile", errno, "%s", path);
 	if (fstat(at_fd, &st) < 0)
 		return error_set(err, "profile", errno, "stat /");

@@ -129,6 +129,33 @@ static int take_result_fd(const struct policy *policy, struct plan *plan, struct
 	return plan->result_fd < 0 ? error_set(err, "result", errno, "--result %s", policy->result) : 0;
 }
 
+/* A path that leads through the process's own descriptors, which no other user's link can do. */
+static bool is_descriptor(const char *path)
+{
+	return path_is_below(path, "/dev/fd") || path_is_below(path, "/proc/self/fd") ||
+	       strcmp(path, "/dev/stdin") == 0 || strcmp(path, "/dev/stdout") == 0;
+}
+
+/* As root: what was opened is where the path leads, and no user's link led to what is not his. */
+static int check_opened(const struct plan *plan, const char *path, int fd, const char *stage, struct error *err)
+{
+	struct path_walk walk;
+	struct stat st;
+	int r;
+
+	if (!plan->ids.privileged || is_descriptor(path) || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	r = path_walk(path, true, &walk);
+	if (r < 0)
+		return error_set(err, stage, -r, "%s", path);
+	if (walk.st.st_dev != st.st_dev || walk.st.st_ino != st.st_ino)
+		r = error_set(err, stage, ESTALE, "%s: replaced while starting", path);
+	else
+		r = tree_check_links(&plan->ids, path, &walk, err);
+	close_fd(&walk.fd);
+	return r;
+}
+
 static int open_result(const struct policy *policy, struct plan *plan, struct error *err)
 {
 	int r;
@@ -143,8 +170,12 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 		plan->result_fd = open(policy->result, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 		if (plan->result_fd < 0)
 			return error_set(err, "result", errno, "--result %s", policy->result);
+		r = check_opened(plan, policy->result, plan->result_fd, "result", err);
+	} else {
+		r = 0;
 	}
-	r = check_result_place(plan, plan->result_fd, policy->result, err);
+	if (r == 0)
+		r = check_result_place(plan, plan->result_fd, policy->result, err);
 	/* No verdict goes where it was refused. */
 	if (r < 0)
 		close_fd(&plan->result_fd);
@@ -181,8 +212,10 @@ static int open_script(const char *path, struct plan *plan, struct error *err)
 		n = asprintf(&plan->script_guest, "/task/%s", *base == '\0' ? "root" : base);
 		if (n < 0)
 			return error_set(err, "script", ENOMEM, "%s", path);
-		return tree_add(plan, real, plan->script_guest, false, err);
+		return tree_add_walked(plan, path, plan->script_guest, err);
 	}
+	if (check_opened(plan, path, plan->script_fd, "script", err) < 0)
+		return -EPERM;
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");

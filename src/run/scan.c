@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -146,10 +148,12 @@ static bool add_bound(int proc_fd, const char *pid, void *data)
 	return r == 0 || is_gone(r);
 }
 
-/* Files that were counted, by inode: a tree of search.h's, since a task may open any number. */
+/* Files or parts of files that were counted: a tree of search.h's, since a task may open any number. */
 struct inode {
 	dev_t dev;
 	ino_t ino;
+	uint64_t offset;
+	uint64_t length; /* 0: the whole file */
 };
 
 static int compare_inodes(const void *a, const void *b)
@@ -157,16 +161,15 @@ static int compare_inodes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct inode));
 }
 
-/* True when the inode is new to the set; also when there is no memory to tell: too much, not too little. */
-static bool inode_set_add(void **set, const struct stat *st)
+/* True when it is new to the set; also when there is no memory to tell: too much, not too little. */
+static bool inode_set_add(void **set, const struct inode *new)
 {
-	struct inode *inode = calloc(1, sizeof(*inode));
+	struct inode *inode = malloc(sizeof(*inode));
 	struct inode **found;
 
 	if (inode == NULL)
 		return true;
-	inode->dev = st->st_dev;
-	inode->ino = st->st_ino;
+	memcpy(inode, new, sizeof(*inode));
 	found = tsearch(inode, set, compare_inodes);
 	if (found != NULL && *found == inode)
 		return true;
@@ -226,8 +229,9 @@ static bool add_thread_files(int task_fd, const char *tid, struct scan *sum)
 		if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, 0) < 0)
 			continue;
 		if (S_ISSOCK(st.st_mode) && sum->count_memory && holds_descriptors(task_fd, tid, entry->d_name))
-			sum->in_flight = true;
-		if (!S_ISREG(st.st_mode) || st.st_nlink != 0 || !inode_set_add(&sum->seen, &st))
+			sum->hidden = true;
+		if (!S_ISREG(st.st_mode) || st.st_nlink != 0 ||
+		    !inode_set_add(&sum->seen, &(struct inode){.dev = st.st_dev, .ino = st.st_ino}))
 			continue;
 		if (sum->count_memory) {
 			sum->shared_bytes += (uint64_t)st.st_blocks * 512;
@@ -267,20 +271,31 @@ static bool add_open_files(int proc_fd, const char *pid, struct scan *sum)
 	return ok;
 }
 
+/* Nothing of the process is left but its status: one whose first thread alone has ended reads as Z as well. */
 static bool is_zombie(int proc_fd, const char *pid)
 {
 	char path[32];
 	char text[512];
 	const char *p;
+	unsigned int threads = 0;
+	char state = 0;
+	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%.10s/stat", pid);
-	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) < 0)
-		return true;
+	n = fd_read_file_at(proc_fd, path, text, sizeof(text));
+	if (n < 0)
+		return is_gone((int)n);
 	p = strrchr(text, ')');
-	return p == NULL || p[1] == '\0' || p[2] == 'Z' || p[2] == 'X';
+	/* state and num_threads: fields 3 and 20 of proc(5). */
+	if (p == NULL || sscanf(p + 1,
+				" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u", &state,
+				&threads) != 2)
+		return false;
+	return (state == 'Z' || state == 'X') && threads <= 1;
 }
 
-/* Shared mappings of memory, each file once at its longest; shared mappings of files on disk are cache. */
+/* Shared mappings of memory; shared mappings of files on disk are cache. Of the kernel's own shared memory a
+ * private mapping shows as much as a shared one, and neither how much there is: that only a descriptor tells. */
 static bool add_shared_mappings(int proc_fd, const char *dir, struct scan *sum)
 {
 	AUTO_FREE char *line = NULL;
@@ -303,7 +318,7 @@ static bool add_shared_mappings(int proc_fd, const char *dir, struct scan *sum)
 		unsigned long end;
 		unsigned long long offset;
 		unsigned long long ino;
-		struct stat st = {.st_dev = 0};
+		struct inode part;
 		unsigned int major;
 		unsigned int minor;
 		char mode[5];
@@ -311,13 +326,15 @@ static bool add_shared_mappings(int proc_fd, const char *dir, struct scan *sum)
 		/* Only the kernel's unnamed file systems (major 0) hold memory. */
 		if (sscanf(line, "%lx-%lx %4s %llx %x:%x %llu", &start, &end, mode, &offset, &major, &minor, &ino) !=
 			7 ||
-		    mode[3] != 's' || major != 0)
+		    major != 0)
 			continue;
-		/* One file may be mapped in parts: each is told from the others by its place and length. */
-		st.st_dev = (dev_t)(offset + (end - start));
-		st.st_ino = (ino_t)ino;
-		if (inode_set_add(&sum->seen, &st))
-			sum->shared_bytes += end - start;
+		part = (struct inode){.dev = makedev(major, minor), .ino = (ino_t)ino};
+		if (part.dev == sum->shmem_dev && ino != 0)
+			(void)inode_set_add(&sum->mapped, &part);
+		part.offset = offset;
+		part.length = end - start;
+		if (mode[3] == 's' && inode_set_add(&sum->seen, &part))
+			sum->shared_bytes += part.length;
 	}
 	(void)fclose(maps);
 	return true;
@@ -405,11 +422,32 @@ bool scan_memory_bound(int proc_fd, uint64_t *sum)
 	return for_each_process(proc_fd, add_bound, sum);
 }
 
+dev_t scan_shmem_dev(void)
+{
+	AUTO_CLOSE int fd = memfd_create("", MFD_CLOEXEC);
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 ? 0 : st.st_dev;
+}
+
+/* Looks for one that no descriptor shows. */
+static void look_for_hidden(const void *node, VISIT visit, void *data)
+{
+	struct scan *sum = data;
+
+	if ((visit == preorder || visit == leaf) &&
+	    tfind(*(struct inode *const *)node, &sum->seen, compare_inodes) == NULL)
+		sum->hidden = true;
+}
+
 bool scan_exact(int proc_fd, struct scan *sum)
 {
 	bool readable = for_each_process(proc_fd, add_exact, sum);
 
+	sum->hidden = sum->hidden || (sum->count_memory && sum->shmem_dev == 0);
+	twalk_r(sum->mapped, look_for_hidden, sum);
+	tdestroy(sum->mapped, free);
 	tdestroy(sum->seen, free);
-	sum->seen = NULL;
+	sum->mapped = sum->seen = NULL;
 	return readable;
 }

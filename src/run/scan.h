@@ -12,14 +12,20 @@
 struct scan {
 	bool count_memory; /* in: memory; else files that are deleted but open */
 	dev_t disk_dev;	   /* in: where those count */
+	dev_t shmem_dev;   /* in: scan_shmem_dev() */
 	uint64_t own_bytes;    /* anonymous and file pages, shared ones in proportion */
 	uint64_t shared_bytes; /* shared mappings and open memfds, at their full length */
-	bool in_flight;	       /* descriptors lie in a socket's queue */
+	bool hidden; /* there is shared memory whose size nothing shows: mapped without a descriptor, or its
+		      * descriptor in a socket's queue */
 	bool inet_sockets;     /* the network namespace has TCP or UDP sockets */
 	uint64_t deleted_bytes;
 	uint64_t deleted_inodes;
-	void *seen; /* files that were counted; the scan's own */
+	void *seen;   /* files that were counted; the scan's own, as is the next */
+	void *mapped; /* the kernel's own shared memory (memfds, shared anonymous memory) in any mapping */
 };
+
+/* The device of the kernel's own shared memory, or 0 when that can't be had. */
+dev_t scan_shmem_dev(void);
 
 /* Adds the resident sizes of all processes: an upper bound, cheap. False when something can't be read. */
 bool scan_memory_bound(int proc_fd, uint64_t *sum);

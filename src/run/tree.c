@@ -146,25 +146,45 @@ bool tree_is_shown(const struct plan *plan, const char *path)
 	return false;
 }
 
-int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
+/* Adds what is open: as root the very thing is mounted, and init compares what it opens. */
+static int add_opened(struct plan *plan, int object_fd, const struct stat *st, const char *real, const char *guest,
+		      bool writable, struct error *err)
 {
-	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
-	AUTO_CLOSE int object_fd = -1;
 	struct stage_tree *tree;
-	struct stat st;
 	int r = add_entry(plan, real, guest, &tree, err);
 
 	if (r < 0)
 		return r;
 	tree->writable = writable;
+	tree->directory = S_ISDIR(st->st_mode);
+	tree->dev = st->st_dev;
+	tree->ino = st->st_ino;
+	return plan->ids.privileged ? make_tree(&plan->ids, object_fd, st, tree, err) : 0;
+}
+
+int tree_add(struct plan *plan, const char *real, const char *guest, bool writable, struct error *err)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
 	/* One look, by one descriptor, and no link: whoever owns a directory on the way could put one there. */
-	object_fd = sys_openat2(AT_FDCWD, real, &how);
+	AUTO_CLOSE int object_fd = sys_openat2(AT_FDCWD, real, &how);
+	struct stat st;
+
 	if (object_fd < 0 || fstat(object_fd, &st) < 0)
 		return error_set(err, "files", errno, "%s", real);
-	tree->directory = S_ISDIR(st.st_mode);
-	tree->dev = st.st_dev;
-	tree->ino = st.st_ino;
-	return plan->ids.privileged ? make_tree(&plan->ids, object_fd, &st, tree, err) : 0;
+	return add_opened(plan, object_fd, &st, real, guest, writable, err);
+}
+
+/*
+ * Root's reach must not be lent: a link that some user made may lead to that user's own files and no
+ * further.
+ */
+int tree_check_links(const struct idmap *ids, const char *path, const struct path_walk *walk, struct error *err)
+{
+	if (!ids->privileged || !walk->by_others)
+		return 0;
+	error_set(err, "files", 0, "%s: the link %s is uid %u's, what it leads to is not", path, walk->link,
+		  walk->other);
+	return error_hint(err, "name the place itself: %s", walk->real);
 }
 
 /* Bindings are recursive: no file system of the kernel's may be the tree, hold it, or lie in it. */
@@ -235,76 +255,53 @@ static int cannot_reach(const char *option, const char *path, int errnum, struct
 	return r;
 }
 
-static int refuse_kind(const char *option, const char *real, struct error *err)
+static int refuse_kind(const char *option, const struct path_walk *walk, struct error *err)
 {
-	struct stat st;
-
-	if (stat(real, &st) < 0)
-		return cannot_reach(option, real, errno, err);
-	if (strcmp(real, "/") == 0) {
+	if (strcmp(walk->real, "/") == 0) {
 		error_set(err, "files", 0, "%s /: would show the whole host", option);
 		return error_hint(err, "name the directories that the task needs");
 	}
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		error_set(err, "files", 0, "%s %s: not a file or directory", option, real);
+	if (!S_ISREG(walk->st.st_mode) && !S_ISDIR(walk->st.st_mode)) {
+		error_set(err, "files", 0, "%s %s: not a file or directory", option, walk->real);
 		return error_hint(err, "sockets, pipes and devices lead out of the sandbox and are not shown");
 	}
-	return refuse_kernel_mounts(option, real, err);
-}
-
-/*
- * Root's reach must not be lent: a link that some user made may lead to that user's own files and no
- * further. Looks at each link on the way as it is named; real is where the way ends.
- */
-static int check_links(const struct idmap *ids, const char *path, const char *real, struct error *err)
-{
-	AUTO_FREE char *way = strdup(path);
-	struct stat end;
-	size_t length;
-
-	if (!ids->privileged)
-		return 0;
-	if (way == NULL || stat(real, &end) < 0)
-		return error_set(err, "files", way == NULL ? ENOMEM : errno, "%s", path);
-	length = strlen(way);
-	for (size_t i = 1; i <= length; i++) {
-		struct stat st;
-		char c = way[i];
-
-		if (c != '/' && c != '\0')
-			continue;
-		way[i] = '\0';
-		if (lstat(way, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0 && st.st_uid != end.st_uid) {
-			error_set(err, "files", 0, "%s: the link %s is uid %u's, what it leads to is not", path, way,
-				  st.st_uid);
-			return error_hint(err, "name the place itself: %s", real);
-		}
-		way[i] = c;
-	}
-	return 0;
+	return refuse_kernel_mounts(option, walk->real, err);
 }
 
 int tree_add_bind(struct plan *plan, const char *option, const struct policy_bind *bind, struct error *err)
 {
-	AUTO_FREE char *real = realpath(bind->host, NULL);
 	const char *guest = bind->guest;
-	int r;
+	struct path_walk walk;
+	int r = path_walk(bind->host, true, &walk);
 
-	if (real == NULL)
-		return cannot_reach(option, bind->host, errno, err);
-	r = check_links(&plan->ids, bind->host, real, err);
-	if (r == 0)
-		r = refuse_kind(option, real, err);
 	if (r < 0)
-		return r;
+		return cannot_reach(option, bind->host, -r, err);
+	r = tree_check_links(&plan->ids, bind->host, &walk, err);
+	if (r == 0)
+		r = refuse_kind(option, &walk, err);
 	/* Without a guest path: where the caller sees it, links resolved. */
-	if (guest == NULL) {
-		r = policy_check_guest(real, err);
-		if (r < 0)
-			return r;
-		guest = real;
+	if (r == 0 && guest == NULL) {
+		guest = walk.real;
+		r = policy_check_guest(guest, err);
 	}
-	return tree_add(plan, real, guest, bind->writable, err);
+	if (r == 0)
+		r = add_opened(plan, walk.fd, &walk.st, walk.real, guest, bind->writable, err);
+	close_fd(&walk.fd);
+	return r;
+}
+
+int tree_add_walked(struct plan *plan, const char *path, const char *guest, struct error *err)
+{
+	struct path_walk walk;
+	int r = path_walk(path, true, &walk);
+
+	if (r < 0)
+		return error_set(err, "files", -r, "%s", path);
+	r = tree_check_links(&plan->ids, path, &walk, err);
+	if (r == 0)
+		r = add_opened(plan, walk.fd, &walk.st, walk.real, guest, false, err);
+	close_fd(&walk.fd);
+	return r;
 }
 
 static bool is_empty_dir(int dir_fd)
@@ -334,23 +331,23 @@ static char *workdir_path(const struct policy *policy)
 	return path;
 }
 
-static int open_workdir(const char *path, int *ret_fd, struct stat *ret_st, struct error *err)
+/* Opens it for reading as well: what was walked to, and nothing else. */
+static int open_workdir(const char *path, struct path_walk *walk, int *ret_fd, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	int errnum;
+	int r = path_walk(path, false, walk);
 
-	if (fd >= 0 && fstat(fd, ret_st) == 0) {
-		*ret_fd = fd;
-		return 0;
+	if (r == 0) {
+		*ret_fd = openat(walk->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (*ret_fd >= 0)
+			return 0;
+		r = -errno;
+		close_fd(&walk->fd);
 	}
-	errnum = errno;
-	close_fd(&fd);
-	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+	if (r == -ELOOP)
 		error_set(err, "files", 0, "%s is a symbolic link", path);
 	else
-		error_set(err, "files", errnum, "%s", path);
-	if (errnum == ENOENT)
+		error_set(err, "files", -r, "%s", path);
+	if (r == -ENOENT)
 		return error_hint(err, "make it first: mkdir %s", path);
 	return error_hint(err, "the sandbox directory must be a real directory of yours: pass another "
 			       "with --dir DIR, or use --fresh");
@@ -377,35 +374,30 @@ static int judge_owner(const struct policy *policy, const struct idmap *ids, con
 			       "empty one in memory");
 }
 
-/* Whether an open directory may be the sandbox directory. ret_real is the caller's to free, even on failure. */
+/* Whether an open directory may be the sandbox directory. */
 static int judge_workdir(const struct policy *policy, const struct idmap *ids, const char *path, int fd,
-			 const struct stat *st, char **ret_real, struct error *err)
+			 const struct path_walk *walk, struct error *err)
 {
-	int r = judge_owner(policy, ids, path, fd, st, err);
+	int r = judge_owner(policy, ids, path, fd, &walk->st, err);
 
 	if (r < 0)
 		return r;
-	*ret_real = realpath(path, NULL);
-	if (*ret_real == NULL)
-		return error_set(err, "files", errno, "%s", path);
-	if (strcmp(*ret_real, "/") == 0)
+	if (strcmp(walk->real, "/") == 0)
 		return error_set(err, "files", 0, "--dir /: would show the whole host");
-	if (policy_is_explicit(policy, OPTION_DIR))
-		r = check_links(ids, path, *ret_real, err);
+	r = tree_check_links(ids, path, walk, err);
 	return r < 0 ? r : refuse_kernel_directory(fd, path, err);
 }
 
 int tree_check_workdir(const struct policy *policy, const struct idmap *ids, bool *ret_exists, struct error *err)
 {
 	AUTO_FREE char *path = workdir_path(policy);
-	AUTO_FREE char *real = NULL;
 	AUTO_CLOSE int fd = -1;
-	struct stat st;
+	struct path_walk walk;
 	int r;
 
 	if (path == NULL)
 		return error_set(err, "files", ENOMEM, "%s", policy->files.dir);
-	*ret_exists = lstat(path, &st) == 0;
+	*ret_exists = lstat(path, &walk.st) == 0;
 	if (!*ret_exists && errno == ENOENT && !policy_is_explicit(policy, OPTION_DIR)) {
 		char *slash = strrchr(path, '/');
 
@@ -414,34 +406,33 @@ int tree_check_workdir(const struct policy *policy, const struct idmap *ids, boo
 			   ? error_set(err, "files", errno, "mkdir %s", policy->files.dir)
 			   : 0;
 	}
-	r = open_workdir(path, &fd, &st, err);
-	return r < 0 ? r : judge_workdir(policy, ids, path, fd, &st, &real, err);
+	r = open_workdir(path, &walk, &fd, err);
+	if (r < 0)
+		return r;
+	r = judge_workdir(policy, ids, path, fd, &walk, err);
+	close_fd(&walk.fd);
+	return r;
 }
 
 int tree_add_workdir(const struct policy *policy, struct plan *plan, struct error *err)
 {
 	AUTO_FREE char *path = workdir_path(policy);
-	AUTO_FREE char *real = NULL;
-	struct stat st;
+	struct path_walk walk;
 	int r;
 
 	if (path == NULL)
 		return error_set(err, "files", ENOMEM, "%s", policy->files.dir);
 	if (!policy_is_explicit(policy, OPTION_DIR) && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return error_set(err, "files", errno, "mkdir %s", path);
-	r = open_workdir(path, &plan->workdir_fd, &st, err);
+	r = open_workdir(path, &walk, &plan->workdir_fd, err);
+	if (r < 0)
+		return r;
+	r = judge_workdir(policy, &plan->ids, path, plan->workdir_fd, &walk, err);
 	if (r == 0)
-		r = judge_workdir(policy, &plan->ids, path, plan->workdir_fd, &st, &real, err);
-	if (r == 0 && plan->ids.privileged && st.st_uid == 0 &&
+		r = add_opened(plan, walk.fd, &walk.st, walk.real, POLICY_DEFAULT_DIR, true, err);
+	if (r == 0 && plan->ids.privileged && walk.st.st_uid == 0 &&
 	    fchown(plan->workdir_fd, plan->ids.host_uid, plan->ids.host_gid) < 0)
 		r = error_set(err, "files", errno, "chown %s", path);
-	if (r == 0)
-		r = tree_add(plan, real, POLICY_DEFAULT_DIR, true, err);
-	if (r == 0) {
-		const struct stage_tree *tree = &plan->trees[plan->tree_count - 1];
-
-		if (tree->dev != st.st_dev || tree->ino != st.st_ino)
-			r = error_set(err, "files", ESTALE, "%s: replaced while starting", path);
-	}
+	close_fd(&walk.fd);
 	return r;
 }

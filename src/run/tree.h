@@ -4,11 +4,22 @@
 
 #include <sys/stat.h>
 
+#include "base/path.h"
 #include "run/plan.h"
 
 /* Adds one file or directory by its real path. */
 ATTR_CHECKED int tree_add(struct plan *plan, const char *real, const char *guest, bool writable,
 			  struct error *err);
+
+/*
+ * Adds a file or directory that a path of the caller's leads to, read-only. As root no user's link may lead to
+ * what is not that user's.
+ */
+ATTR_CHECKED int tree_add_walked(struct plan *plan, const char *path, const char *guest, struct error *err);
+
+/* That rule, for a path that was walked. */
+ATTR_CHECKED int tree_check_links(const struct idmap *ids, const char *path, const struct path_walk *walk,
+				  struct error *err);
 
 /* Adds a symbolic link at a path without links, holding a text. */
 ATTR_CHECKED int tree_add_link(struct plan *plan, const char *guest, const char *target, struct error *err);

@@ -34,14 +34,14 @@ static uint64_t tmpfs_bytes(int fd)
 
 /*
  * The task's share of the host's shared memory: its tmpfs, and every shared mapping and nameless file at its
- * full length, since pages may be in neither a page table nor a name. A descriptor that is in flight between
- * sockets can't be looked at: then all of the rise is the task's.
+ * full length, since pages may be in neither a page table nor a name. What is mapped and has no descriptor, or
+ * one in flight between sockets, can't be measured: then all of the rise is the task's.
  */
 static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, uint64_t host_rise)
 {
 	uint64_t most = sum->shared_bytes + tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
 
-	return sum->in_flight || most > host_rise ? host_rise : most;
+	return sum->hidden || most > host_rise ? host_rise : most;
 }
 
 /* The task can't use up the room that it has before this time: until then there is nothing to see. */
@@ -64,7 +64,7 @@ static bool wait_for_ending(unsigned int tries)
 static bool count_stopped(const struct watch *watch, struct scan *ret)
 {
 	for (unsigned int tries = 0;; tries++) {
-		*ret = (struct scan){.count_memory = true};
+		*ret = (struct scan){.count_memory = true, .shmem_dev = watch->shmem_dev};
 		if (scan_exact(watch->proc_fd, ret))
 			return true;
 		if (!wait_for_ending(tries))
@@ -222,6 +222,7 @@ int watch_init(struct watch *watch, int workdir_fd, struct error *err)
 		watch->shmem_base_bytes = scan_host_shmem();
 		watch->sockets_base_bytes = scan_host_sockets();
 		watch->cores = (unsigned int)get_nprocs();
+		watch->shmem_dev = scan_shmem_dev();
 		watch->next_look_ms = next_look_ms(watch, clock_ms(), 0);
 	}
 	if (workdir_fd < 0) {

@@ -41,6 +41,7 @@ struct watch {
 	uint64_t sockets_base_bytes;
 	uint64_t memory_peak_bytes;
 	unsigned int cores; /* of the machine */
+	dev_t shmem_dev;    /* of the kernel's own shared memory */
 	uint64_t next_look_ms; /* memory: before this it can't have passed its limit */
 	uint64_t next_exact_ms;
 	uint64_t exact_bound; /* upper bound at which to count exactly again */

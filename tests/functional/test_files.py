@@ -2,6 +2,7 @@
 import os
 import socket
 import subprocess
+import sys
 import unittest
 
 import harness
@@ -364,6 +365,62 @@ class Imports(harness.Case):
             f.truncate()
         out, _ = process.communicate(b"\n", harness.PATIENCE)
         self.assertEqual(out, b" first\n\n")
+
+
+class Links(harness.Case):
+    """Root's reach is not lent: another user's link leads to his own files only, whatever asks for it."""
+
+    def theirs(self, name, target):
+        os.symlink(target, self.path(name))
+        os.chown(self.path(name), 64901, 64901, follow_symlinks=False)
+        return self.path(name)
+
+    @harness.only_root
+    def test_script_behind_another_users_link(self):
+        secret = self.write("secret", "SECRET")
+        self.assertNotIn("SECRET", self.refused(self.run_capsule(self.theirs("task.py", secret)), "uid 64901").err)
+
+    @harness.only_root
+    def test_directory_of_a_program_behind_another_users_link(self):
+        self.write("private/__main__.py", "print('SHOWN')")
+        self.refused(self.run_capsule(self.theirs("app", self.path("private"))), "uid 64901")
+
+    @harness.only_root
+    def test_verdict_behind_another_users_link(self):
+        kept = self.write("kept", "KEPT")
+        self.refused(self.run_capsule("--result", self.theirs("verdict", kept), "-c", "pass"), "uid 64901")
+        self.assertEqual(self.read("kept"), "KEPT")
+
+    @harness.only_root
+    def test_links_that_change_while_we_look(self):
+        """What was judged is what is shown, though the link's owner exchanges it for a directory all the time."""
+        os.mkdir(self.path("secrets"))
+        self.write("secrets/key", "SECRET")
+        os.mkdir(self.path("home"))
+        os.mkdir(self.path("home/w"))
+        self.theirs("home/x", self.path("secrets"))
+        os.chown(self.path("home/w"), 64901, 64901)
+        os.chown(self.path("home"), 64901, 64901)
+        swap = """if 1:
+            import ctypes, os, sys
+            os.chdir(sys.argv[1])
+            while os.getppid() == int(sys.argv[2]): ctypes.CDLL(None).renameat2(-100, b"w", -100, b"x", 2)
+            """
+        swapper = subprocess.Popen([sys.executable, "-c", swap, self.path("home"), str(os.getpid())])
+        self.addCleanup(swapper.wait)
+        self.addCleanup(swapper.kill)
+        look = "import os; print([open('/data/' + n).read() for n in os.listdir('/data')])"
+        for _ in range(30):
+            result = self.run_capsule("-q", "--fresh", "--bind", self.path("home/w") + ":/data", "-c", look, sandbox=False)
+            self.assertNotIn("SECRET", result.out)
+            self.assertIn(result.status, (0, 125), result)
+
+    def test_fifo_in_the_place_of_a_configuration(self):
+        """Nothing that is read to find an interpreter makes us wait: --timeout holds."""
+        os.makedirs(self.path("venv/bin"))
+        os.symlink(harness.system_python(), self.path("venv/bin/python3"))
+        os.mkfifo(self.path("venv/pyvenv.cfg"))
+        self.assertNotEqual(self.run_capsule("--timeout", "3s", "--venv", self.path("venv"), "-c", "pass").status, 0)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,56 @@ class Ram(harness.Case):
             ctypes.CDLL(None).syscall(60, 0)  # exit() of the first thread alone
             """)
 
+    MMAP = """if 1:
+            import ctypes, os, time
+            mmap = ctypes.CDLL(None).mmap
+            mmap.restype = ctypes.c_void_p
+            mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+            """
+
+    def test_memory_files_that_are_only_mapped(self):
+        """No descriptor shows them, and a private mapping has none of their pages."""
+        self.out_of_memory(self.MMAP + """
+            for i in range(25):
+                fd = os.memfd_create("x")
+                os.write(fd, b"x" * (16 << 20))
+                mmap(None, 16 << 20, 1, 2, fd, 0)  # PROT_READ, MAP_PRIVATE
+                os.close(fd)
+            time.sleep(3); print("SURVIVED")
+            """)
+
+    def test_memory_file_that_is_mapped_in_a_small_part(self):
+        self.out_of_memory(self.MMAP + """
+            size = 400 << 20
+            fd = os.memfd_create("x")
+            os.ftruncate(fd, size)
+            whole = mmap(None, size, 3, 1, fd, 0)
+            mmap(None, 4096, 3, 1, fd, size - 4096)  # lies below, so it is seen first
+            os.close(fd)
+            for at in range(0, size, 4096): ctypes.memset(whole + at, 1, 1)
+            time.sleep(3); print("SURVIVED")
+            """)
+
+    def test_process_that_can_not_be_read_and_looks_dead(self):
+        """An unreadable program, whose descriptors nobody but root may see, and whose first thread has ended."""
+        hog = """if 1:
+            import ctypes, os, threading, time
+            def hog():
+                time.sleep(0.3)
+                fd = os.memfd_create("x")
+                for i in range(400): os.write(fd, b"x" * (1 << 20))
+                time.sleep(3); print("SURVIVED", flush=True); os._exit(0)
+            threading.Thread(target=hog).start()
+            ctypes.CDLL(None).syscall(60, 0)
+            """
+        result = self.run_capsule("--ram", "96M", "-c", """if 1:
+            import os, shutil, sys
+            shutil.copy("/usr/bin/python3", "py"); os.chmod("py", 0o111)
+            os.execv("py", ["py", "-c", sys.argv[1]])
+            """, hog, verdict=True)
+        self.assertNotIn("SURVIVED", result.out)
+        self.assertIn(result.verdict["outcome"], ("oom", "disk"), result)
+
     def test_memory_of_a_daemon(self):
         self.out_of_memory("""if 1:
             import os, time
