@@ -5,6 +5,7 @@ Each probe runs outside first, where it must succeed.
 import json
 import os
 import select
+import shlex
 import sys
 import unittest
 
@@ -128,6 +129,59 @@ class Terminals(harness.Case):
         terminal = self.inside(code)
         self.assertFalse(self.answering(terminal))
         self.assertEqual(self.waits(terminal), b"")
+
+    def shell(self):
+        terminal = Terminal(self, [harness.need("bash"), "--norc", "--noprofile", "+o", "emacs", "-i"],
+                            env={"PS1": "PROMPT> ", "HISTFILE": ""})
+        terminal.expect("PROMPT> ")
+        return terminal
+
+    def test_stopping_the_caller(self):
+        """An agent is not stopped by the task that it started."""
+        agent = ("import os, sys\npid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=["
+                 "(os.POSIX_SPAWN_OPEN, 0, '/dev/null', os.O_RDONLY, 0)])\n"
+                 "stopped = os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])\nos.kill(pid, 9)\n"
+                 "print('agent' + ' lives', stopped)")
+
+        def started_by_agent(*task):
+            terminal = self.shell()
+            terminal.send(shlex.join([sys.executable, self.write("agent.py", agent), *task]) + "\n")
+            return terminal.expect(r"Stopped|agent lives \w+").group().decode()
+
+        code = "import os, signal; os.kill(%s, signal.%s)"
+        self.assertEqual(started_by_agent(sys.executable, "-c", code % ("0", "SIGTSTP")), "Stopped")
+        for sig in ("SIGTSTP", "SIGTTIN", "SIGTTOU"):
+            if sig != "SIGTSTP":
+                code = "import os, signal, termios; termios.tcsetattr(1, 0, termios.tcgetattr(1)); os.kill(%s, signal.%s)"
+            with self.subTest(sig):
+                self.assertEqual(started_by_agent(*self.argv("-q", "-c", code % ("os.getpid()", sig))), "agent lives True")
+
+    def test_ending_the_caller(self):
+        """What a task makes of a letter does not act on who started it."""
+        caller = "import subprocess, sys; subprocess.run(sys.argv[1:]); print('caller' + ' lives')"
+        code = ("import os, signal, termios\na = termios.tcgetattr(0); a[6][termios.%s] = %r; "
+                "termios.tcsetattr(0, termios.TCSANOW, a)\nsignal.signal(signal.%s, signal.SIG_IGN)\n"
+                "print('[y/n]', flush=True); os.read(0, 10)")
+
+        def answered(which, key, sig, typed):
+            terminal = Terminal(self, [sys.executable, "-c", caller, *self.argv("-q", "-t", "20s", "-c", code % (which, key, sig))])
+            terminal.expect("y/n")
+            terminal.until_raw()
+            terminal.send(typed)
+            terminal.send("\n")
+            terminal.finish(None)
+            return terminal.status
+
+        for which, key, sig in (("VQUIT", b"\x1c", "SIGQUIT"), ("VINTR", b"\x03", "SIGINT")):
+            with self.subTest(which):
+                self.assertNotEqual(answered(which, key, sig, key), 0)  # the caller's own key does
+                self.assertEqual(answered(which, b"y", sig, "y"), 0)
+
+    def test_style_of_a_saved_cursor(self):
+        """Hidden text does not come back after the end by way of a cursor that was saved."""
+        code = "import os; os.write(1, b'\\033[8m\\0337\\033[m\\0338')"
+        self.assertTrue(self.outside(code).finish().endswith(b"\0338"))
+        self.assertTrue(self.inside(code).finish().endswith(b"\033[m"))
 
     def test_verdict_counts(self):
         self.inside("import os; os.write(1, b'\\033[c\\005')", "--result", self.path("v.json")).finish()

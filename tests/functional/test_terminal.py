@@ -755,7 +755,8 @@ class Escapes(Case):
     def test_what_shows_passes(self):
         data = (rb"\033[1;31mred\033[0m\033[38;2;1;2;3mrgb\033[m\033[2K\033[10;20H\033[A\033[J\033[?25l\033[?25h\r\a\t"
                 rb"\033[?1049h\033[?1049l\033[2;5r\033[r\0337\0338gr\303\274n").decode()
-        self.assertEqual(self.shown(data), eval("b'<" + data + ">'"))
+        # A cursor that was restored may have brought colours back.
+        self.assertEqual(self.shown(data), eval("b'<" + data + ">'") + b"\033[m")
 
     def test_counted(self):
         self.shown(r"\033]0;x\007\033[c\033[31m\005")
