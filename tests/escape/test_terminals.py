@@ -7,6 +7,7 @@ import os
 import select
 import shlex
 import sys
+import time
 import unittest
 
 import harness
@@ -44,6 +45,27 @@ for path in ("/dev/tty", "/dev/stdin", NAME):
     except OSError:
         pass
 print("SAID: done")
+"""
+
+
+# Stops itself, has itself continued by timers, and works on. A stop may take a timer's signal away: many are set anew.
+WAKES = r"""
+import ctypes, os, signal, struct, time
+create, start = (222, 223) if os.uname().machine == "x86_64" else (107, 110)
+libc = ctypes.CDLL(None)
+signal.signal(signal.SIGCONT, lambda *_: None)
+timers = [ctypes.c_int(-1) for _ in range(100)]
+for timer in timers:
+    assert libc.syscall(create, 1, struct.pack("Qii48x", 0, signal.SIGCONT, 0), ctypes.byref(timer)) == 0
+def set_timers(count, ns, step, every=0):
+    for i in range(count):
+        assert libc.syscall(start, timers[i], 0, struct.pack("qqqq", 0, every, 0, ns + i * step), None) == 0
+set_timers(1, 300000000, 0)
+beat = os.open("beat", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+os.kill(os.getpid(), signal.SIGTSTP)
+while True:
+    os.write(beat, b"x")
+    WORK
 """
 
 
@@ -155,6 +177,45 @@ class Terminals(harness.Case):
                 code = "import os, signal, termios; termios.tcsetattr(1, 0, termios.tcgetattr(1)); os.kill(%s, signal.%s)"
             with self.subTest(sig):
                 self.assertEqual(started_by_agent(*self.argv("-q", "-c", code % ("os.getpid()", sig))), "agent lives True")
+
+    def stopped(self, work, *program):
+        """A job that wakes itself when it was stopped."""
+        code = WAKES.replace("WORK", work) + "# " + self.dir
+        terminal = self.shell()
+        terminal.send(shlex.join([*program, "-c", code]).replace("\n", "'$'\\n''") + "\n")
+        terminal.expect("Stopped")
+        return terminal
+
+    def grows(self, path):
+        harness.wait_until(lambda: os.path.exists(path), path)
+        size = os.path.getsize(path)
+        time.sleep(1)
+        return os.path.getsize(path) - size
+
+    def test_going_on_while_stopped(self):
+        """Nobody holds the limits of a task that goes on while capsule-run is stopped: the run ends."""
+        work = "set_timers(100, 5000000, 1000000, 20000000)\n    end = time.monotonic() + 0.002\n    while time.monotonic() < end: pass"
+        control = self.stopped(work, sys.executable)
+        harness.wait_until(lambda: self.grows(self.path("beat")) > 20, "the control goes on")
+        control.end()
+        terminal = self.stopped(work, *self.argv("-q"))
+        harness.wait_until(lambda: len(harness.marked_processes("# " + self.dir)) == 1, "the end of the task")
+        terminal.send("fg; echo status $?\n")
+        terminal.expect("went on while it was stopped")
+        terminal.expect("status 125")
+
+    def test_waking_while_stopped(self):
+        """Who wakes now and then is stopped again, and goes on with the job."""
+        work = "time.sleep(0.01)"
+        self.stopped(work, sys.executable)
+        harness.wait_until(lambda: self.grows(self.path("beat")) > 20, "the control goes on")
+        terminal = self.stopped(work, *self.argv("-q"))
+        beat = self.path("sandbox/beat")
+        harness.wait_until(lambda: os.path.exists(beat), "the task woke")
+        harness.wait_until(lambda: self.grows(beat) == 0, "the stop")
+        self.assertEqual(sum(self.grows(beat) for _ in range(4)), 0)
+        terminal.send("fg\n")
+        harness.wait_until(lambda: self.grows(beat) > 20, "the task goes on")
 
     def test_ending_the_caller(self):
         """What a task makes of a letter does not act on who started it."""
