@@ -557,6 +557,7 @@ class Job(Case):
         terminal.expect(r"tick 1\r\n")
         terminal.send("\x1a")
         terminal.expect("Stopped")
+        terminal.expect(PROMPT)
         time.sleep(4)
         terminal.send("fg\n")
         terminal.expect(PROMPT)
