@@ -45,9 +45,17 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "run/channel.h"
+#include "run/scan.h"
 
 #define EXIT_FAILED 125
 #define BACKSTOP_MS 1000
+
+/* While all is to stand still: how often that is looked at, and what may go on all the same: what was in the kernel
+ * when it was stopped, or ending. */
+#define FREEZE_TICK_MS 10
+#define FREEZE_TICK_MAX_MS 100
+#define FREEZE_CPU_MS 250
+#define FREEZE_AWAKE_MS 3000
 #define TREES_MAX 128
 
 /* In init, before it forks a task that is to have a terminal. */
@@ -351,7 +359,72 @@ struct service {
 	pid_t task;
 	pid_t init_group;
 	pid_t last_group; /* who was in the foreground before init */
+	int proc_fd;
+	bool frozen;
+	uint64_t freeze_look_ms; /* the next look, and the pause before the one after */
+	uint64_t freeze_tick_ms;
+	uint64_t freeze_awake_ms; /* how long something was awake, and the tree's CPU time when it was frozen */
+	uint64_t freeze_cpu_ms;
 };
+
+static void freeze(struct service *service)
+{
+	service->frozen = true;
+	service->freeze_tick_ms = FREEZE_TICK_MS;
+	service->freeze_look_ms = clock_ms() + FREEZE_TICK_MS;
+	service->freeze_awake_ms = 0;
+	service->freeze_cpu_ms = UINT64_MAX;
+}
+
+/* What the tree has used. What init itself has is left out: it goes on. */
+static uint64_t tree_cpu_ms(const struct service *service, bool *ret_awake)
+{
+	struct timespec own = {.tv_sec = 0};
+	uint64_t own_ms;
+	uint64_t ms;
+
+	/* What can't be read may be awake. */
+	if (!scan_cpu(service->proc_fd, &ms, ret_awake)) {
+		*ret_awake = true;
+		return service->freeze_cpu_ms;
+	}
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+	own_ms = (uint64_t)own.tv_sec * 1000 + (uint64_t)own.tv_nsec / 1000000;
+	return ms > own_ms ? ms - own_ms : 0;
+}
+
+/*
+ * A process can have itself continued: by a timer, a descriptor or a parent's death that sends it SIGCONT. The
+ * supervisor may be stopped as well, so here is who sees it. It is stopped again, and one that has had enough of
+ * that ends the run: nobody holds its limits meanwhile.
+ */
+static void keep_frozen(struct service *service)
+{
+	uint64_t now = clock_ms();
+	struct error err;
+	bool awake = false;
+	uint64_t cpu_ms;
+
+	if (!service->frozen || now < service->freeze_look_ms)
+		return;
+	cpu_ms = tree_cpu_ms(service, &awake);
+	if (cpu_ms < service->freeze_cpu_ms)
+		service->freeze_cpu_ms = cpu_ms;
+	(void)kill(-1, SIGSTOP);
+	if (awake)
+		service->freeze_awake_ms += service->freeze_tick_ms;
+	if (service->freeze_awake_ms > FREEZE_AWAKE_MS || cpu_ms - service->freeze_cpu_ms > FREEZE_CPU_MS) {
+		memset(&err, 0, sizeof(err));
+		error_set(&err, "job", 0, "the task went on while it was stopped");
+		fail(service->channel_fd, &err);
+	}
+	service->freeze_tick_ms = awake ? FREEZE_TICK_MS : service->freeze_tick_ms * 2;
+	if (service->freeze_tick_ms > FREEZE_TICK_MAX_MS)
+		service->freeze_tick_ms = FREEZE_TICK_MAX_MS;
+	/* A large tree takes long to look at. */
+	now = clock_ms() + 4 * (clock_ms() - now);
+	service->freeze_look_ms = now + service->freeze_tick_ms;
+}
 
 /* The task was stopped. SIGSTOP is how all of it is frozen from outside, and no news there. */
 static void report_stop(const struct service *service, int sig)
@@ -400,6 +473,15 @@ static void give_turn(struct service *service, int turn)
 		_exit(EXIT_FAILED);
 }
 
+static void signal_all(struct service *service, int sig)
+{
+	(void)kill(-1, sig);
+	if (sig == SIGSTOP)
+		freeze(service);
+	else if (sig == SIGCONT)
+		service->frozen = false;
+}
+
 static void obey(struct service *service, const struct channel_message *message)
 {
 	/* ESRCH: ended meanwhile; SIGCHLD tells. */
@@ -408,7 +490,7 @@ static void obey(struct service *service, const struct channel_message *message)
 	else if (message->type == CHANNEL_SIGNAL_GROUP)
 		(void)kill(-service->task, message->value);
 	else if (message->type == CHANNEL_SIGNAL_ALL)
-		(void)kill(-1, message->value);
+		signal_all(service, message->value);
 	else if (message->type == CHANNEL_TURN && service->tty_fd >= 0)
 		give_turn(service, message->value);
 }
@@ -442,6 +524,7 @@ static void serve(struct service *service, uint64_t end_ms)
 	for (;;) {
 		struct signalfd_siginfo info;
 		int status = 0;
+		int timeout;
 
 		/* A look before the first wait: the task may have ended already. */
 		if (reap(service, &status)) {
@@ -449,7 +532,12 @@ static void serve(struct service *service, uint64_t end_ms)
 			(void)(channel_send(service->channel_fd, &message) < 0);
 			_exit(0);
 		}
-		if ((poll(fds, ARRAY_SIZE(fds), until(end_ms)) < 0 && errno != EINTR) ||
+		keep_frozen(service);
+		if (service->frozen && service->freeze_look_ms < end_ms)
+			timeout = until(service->freeze_look_ms);
+		else
+			timeout = until(end_ms);
+		if ((poll(fds, ARRAY_SIZE(fds), timeout) < 0 && errno != EINTR) ||
 		    (end_ms != LIMIT_NONE && clock_ms() >= end_ms))
 			_exit(EXIT_FAILED);
 		if ((fds[1].revents & POLLIN) != 0 && read(service->signal_fd, &info, sizeof(info)) < 0 &&
@@ -520,6 +608,7 @@ void init_main(struct init_args *args)
 	if (channel_send(args->channel_fd, &started) < 0)
 		_exit(EXIT_FAILED);
 	(void)close(task_fd);
+	service.proc_fd = take_fd(&args->ctx.proc_fd);
 	close_setup(&args->ctx);
 	service.tty_fd = args->ctx.tty_fd;
 	service.init_group = getpgrp();

@@ -56,6 +56,7 @@ static bool stop_self(int sig, bool whole_job)
 	return sigpending(&set) == 0 && sigismember(&set, SIGCONT) == 1;
 }
 
+/* whole_job only for a key of the caller's terminal: what the task does by itself is no business of our caller. */
 static void suspend(struct run *run, int sig, bool whole_job)
 {
 	struct terminal *terminal = &run->terminal;
@@ -64,6 +65,7 @@ static void suspend(struct run *run, int sig, bool whole_job)
 	bool stopped = false;
 
 	run->suspend_ms = NEVER;
+	terminal->suspend_typed = false;
 	run_order(run, CHANNEL_SIGNAL_ALL, SIGSTOP);
 	terminal_release(terminal);
 	/* A terminal of another session, or none: there is no job to stop. */
@@ -87,6 +89,7 @@ static void suspend(struct run *run, int sig, bool whole_job)
 void job_stopped(struct run *run, int sig)
 {
 	struct terminal *terminal = &run->terminal;
+	/* A key reached our whole group already when it was not us who read it. */
 	bool asked = run->suspend_ms != NEVER;
 
 	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
@@ -94,7 +97,7 @@ void job_stopped(struct run *run, int sig)
 	if (sig != SIGTSTP && !terminal->held && !terminal->ended && terminal_is_ours(terminal))
 		hold(run, CHANNEL_TURN_TASK);
 	else
-		suspend(run, sig, !asked);
+		suspend(run, sig, sig == SIGTSTP && terminal->suspend_typed && !asked);
 }
 
 bool job_signal(struct run *run, const struct signalfd_siginfo *info)

@@ -387,9 +387,34 @@ static bool add_exact(int proc_fd, const char *pid, void *data)
 	return add_open_files(proc_fd, pid, sum) || is_zombie(proc_fd, pid);
 }
 
-static bool add_cpu(int proc_fd, const char *pid, void *data)
+struct activity {
+	uint64_t cpu_ms;
+	bool awake;
+};
+
+/* By the state in "PID (NAME) S ...": stopped, traced, ended, or asleep in the kernel, where it stops when it wakes.
+ * Of a process whose first thread has ended another one tells. */
+static bool is_awake(int proc_fd, const char *pid, char state)
 {
+	char path[64];
+	char dir[48];
+	char text[1024];
+	const char *p;
+
+	if (state != 'Z' || !find_thread(proc_fd, pid, dir, sizeof(dir)))
+		return strchr("TtZXxD", state) == NULL;
+	(void)snprintf(path, sizeof(path), "%s/stat", dir);
+	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) < 0)
+		return false;
+	p = strrchr(text, ')');
+	return p != NULL && p[1] == ' ' && strchr("TtZXxD", p[2]) == NULL;
+}
+
+static bool add_activity(int proc_fd, const char *pid, void *data)
+{
+	struct activity *sum = data;
 	uint64_t ticks[4];
+	char state;
 	char path[32];
 	char text[1024];
 	const char *p;
@@ -402,19 +427,26 @@ static bool add_cpu(int proc_fd, const char *pid, void *data)
 	p = strrchr(text, ')');
 	/* utime, stime, cutime, cstime: fields 14 to 17 of proc(5). */
 	if (p == NULL || sscanf(p + 2,
-				"%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64
+				"%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64
 				" %" SCNu64,
-				&ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
+				&state, &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 5)
 		return false;
-	*(uint64_t *)data += (ticks[0] + ticks[1] + ticks[2] + ticks[3]) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	sum->cpu_ms += (ticks[0] + ticks[1] + ticks[2] + ticks[3]) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	sum->awake = sum->awake || is_awake(proc_fd, pid, state);
 	return true;
 }
 
-bool scan_cpu(int proc_fd, uint64_t *ret_ms)
+bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake)
 {
-	*ret_ms = 0;
+	struct activity sum = {.cpu_ms = 0};
+	bool readable = for_each_process(proc_fd, add_activity, &sum);
+
+	if (ret_awake != NULL)
+		*ret_awake = sum.awake;
 	/* init waits for orphans, so their time is with it. */
-	return for_each_process(proc_fd, add_cpu, ret_ms) && add_cpu(proc_fd, "1", ret_ms);
+	readable = readable && add_activity(proc_fd, "1", &sum);
+	*ret_ms = sum.cpu_ms;
+	return readable;
 }
 
 bool scan_memory_bound(int proc_fd, uint64_t *sum)

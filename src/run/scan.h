@@ -33,8 +33,9 @@ bool scan_memory_bound(int proc_fd, uint64_t *sum);
 /* Adds up as struct scan says. Exact when the processes are stopped. */
 bool scan_exact(int proc_fd, struct scan *sum);
 
-/* CPU time of the whole tree in ms, waited-for children included. */
-bool scan_cpu(int proc_fd, uint64_t *ret_ms);
+/* CPU time of the whole tree in ms, waited-for children included; and, unless NULL, whether anything but init neither
+ * stands still nor has ended. */
+bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake);
 
 /* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
 uint64_t scan_host_shmem(void);

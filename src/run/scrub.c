@@ -25,6 +25,9 @@ enum {
 	CHANGED_MODE = 1 << 4, /* and those of the other modes after it */
 };
 
+/* The last of the modes. */
+#define CHANGED_WRAP ((uint32_t)CHANGED_MODE << 6)
+
 /* CSI sequences without a private mark or intermediate bytes. count, max: of the parameters. */
 static const struct {
 	char final;
@@ -70,12 +73,12 @@ static const struct {
 	bool usual;
 } modes[] = {
     {1, false},	   /* cursor keys as curses programs know them; without it they see no arrow */
-    {7, true},	   /* lines wrap */
     {25, true},	   /* the cursor is seen */
     {47, false},   /* the other screen */
     {1047, false}, /* likewise */
     {1048, false}, /* the cursor's place is saved: nothing to put back */
     {1049, false}, /* both */
+    {7, true},	   /* lines wrap; after those that may restore it */
 };
 
 /* DEC's line drawing set, from 0x5f to 0x7e. */
@@ -84,6 +87,7 @@ static const char *const drawing[] = {
     "\u2518", "\u2510", "\u250c", "\u2514", "\u253c", "\u23ba", "\u23bb", "\u2500", "\u23bc", "\u23bd", "\u251c",
     "\u2524", "\u2534", "\u252c", "\u2502", "\u2264", "\u2265", "\u03c0", "\u2260", "\u00a3", "\u00b7",
 };
+_Static_assert(ARRAY_SIZE(modes) == 7, "CHANGED_WRAP is the last");
 _Static_assert(ARRAY_SIZE(drawing) == 0x7e - 0x5f + 1, "one for each character");
 
 void scrub_init(struct scrub *scrub)
@@ -124,6 +128,19 @@ static void drop(struct scrub *scrub)
 static void note(struct scrub *scrub, uint32_t bit, bool changed)
 {
 	scrub->changed = changed ? scrub->changed | bit : scrub->changed & ~bit;
+	scrub->ever |= scrub->changed;
+}
+
+/* The cursor comes back with the colours and the wrapping that it was saved with, whichever those were. */
+static void note_cursor(struct scrub *scrub)
+{
+	scrub->changed |= scrub->ever & (CHANGED_STYLE | CHANGED_WRAP);
+}
+
+/* Whether changing that mode may save or restore the cursor. */
+static bool moves_cursor(unsigned int number)
+{
+	return number >= 47;
 }
 
 struct parameters {
@@ -184,6 +201,8 @@ static size_t judge_plain(struct scrub *scrub, char final, char *out)
 		note(scrub, CHANGED_STYLE, found.count > 1 || found.value[0] != 0);
 	if (final == 'r')
 		note(scrub, CHANGED_MARGINS, found.value[0] > 1 || found.value[1] != 0);
+	if (final == 'u')
+		note_cursor(scrub);
 	return emit_csi(scrub, final, out);
 }
 
@@ -205,6 +224,8 @@ static size_t judge_modes(struct scrub *scrub, char final, char *out)
 		if (row == ARRAY_SIZE(modes))
 			continue;
 		note(scrub, (uint32_t)CHANGED_MODE << row, (final == 'h') != modes[row].usual);
+		if (moves_cursor(modes[row].number))
+			note_cursor(scrub);
 		len += (size_t)snprintf(out + len, 12, "%s%u", len == 0 ? "\033[?" : ";", modes[row].number);
 	}
 	if (len == 0)
@@ -267,6 +288,8 @@ static size_t end_escape(struct scrub *scrub, unsigned char final, bool is_c1, c
 			break;
 		if (final == '=' || final == '>')
 			note(scrub, CHANGED_KEYPAD, final == '=');
+		if (final == '8')
+			note_cursor(scrub);
 		enter(scrub, SCRUB_TEXT);
 		out[0] = ESC;
 		out[1] = (char)final;
@@ -456,9 +479,13 @@ size_t scrub_restore(struct scrub *scrub, char *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		if ((scrub->changed & ((uint32_t)CHANGED_MODE << i)) != 0 && modes[i].number != 1048)
-			n += (size_t)snprintf(out + n, 12, "\033[?%u%c", modes[i].number, modes[i].usual ? 'h' : 'l');
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if ((scrub->changed & ((uint32_t)CHANGED_MODE << i)) == 0 || modes[i].number == 1048)
+			continue;
+		if (moves_cursor(modes[i].number))
+			note_cursor(scrub);
+		n += (size_t)snprintf(out + n, 12, "\033[?%u%c", modes[i].number, modes[i].usual ? 'h' : 'l');
+	}
 	if ((scrub->changed & CHANGED_INSERT) != 0)
 		n += put(out + n, "\033[4l");
 	if ((scrub->changed & CHANGED_KEYPAD) != 0)
@@ -469,5 +496,6 @@ size_t scrub_restore(struct scrub *scrub, char *out)
 	if ((scrub->changed & CHANGED_STYLE) != 0)
 		n += put(out + n, "\033[m");
 	scrub->changed = 0;
+	scrub->ever = 0;
 	return n;
 }

@@ -53,6 +53,7 @@ struct scrub {
 	size_t held_len;
 	unsigned int utf8_left; /* continuation bytes that are still to come */
 	uint32_t changed;	/* what scrub_restore() puts back */
+	uint32_t ever;		/* what was changed at any time: a saved cursor may bring it back */
 	uint64_t neutralised;	/* sequences, control characters and wrong bytes that were left out */
 };
 

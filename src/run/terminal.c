@@ -265,20 +265,28 @@ unsigned int terminal_poll(const struct terminal *terminal, struct pollfd *fds)
 	return n;
 }
 
-/* Which keys among what was typed the task's terminal makes signals of. */
-static void find_keys(const struct terminal *terminal, struct terminal_news *news)
+static bool is_key(const struct termios *modes, int which, unsigned char byte)
+{
+	return byte != _POSIX_VDISABLE && byte == modes->c_cc[which] && (modes->c_lflag & ISIG) != 0;
+}
+
+/*
+ * Which keys are among what was typed. The task chooses what its own terminal makes of them: what is done to the
+ * caller's job needs the key of the caller's, too. To stop, a task may read the key itself, as editors do.
+ */
+static void find_keys(struct terminal *terminal, struct terminal_news *news)
 {
 	struct termios modes;
+	bool known = tcgetattr(terminal->pty_fd, &modes) == 0;
 
-	if (tcgetattr(terminal->pty_fd, &modes) < 0 || (modes.c_lflag & ISIG) == 0)
-		return;
+	terminal->suspend_typed = false;
 	for (size_t i = terminal->start; i < terminal->end; i++) {
-		unsigned char key = (unsigned char)terminal->buffer[i];
+		unsigned char byte = (unsigned char)terminal->buffer[i];
 
-		if (key == _POSIX_VDISABLE)
-			continue;
-		news->interrupt |= key == modes.c_cc[VINTR];
-		news->quit |= key == modes.c_cc[VQUIT];
+		terminal->suspend_typed |= is_key(&terminal->saved, VSUSP, byte);
+		news->interrupt |=
+		    known && is_key(&terminal->saved, VINTR, byte) && is_key(&modes, VINTR, byte);
+		news->quit |= known && is_key(&terminal->saved, VQUIT, byte) && is_key(&modes, VQUIT, byte);
 	}
 }
 

@@ -36,6 +36,7 @@ struct terminal {
 	bool ended;	  /* no more input */
 	struct termios saved; /* before it was held */
 	uint64_t look_ms;     /* next look; UINT64_MAX: never */
+	bool suspend_typed;   /* the key that stops a job is among what was typed last */
 	size_t start;	      /* what was typed and is not in the task's terminal yet */
 	size_t end;
 	char buffer[TERMINAL_BUFFER];
@@ -44,7 +45,7 @@ struct terminal {
 /* What happened while input was moved. */
 struct terminal_news {
 	bool hung_up;
-	bool interrupt; /* a key was typed that sends SIGINT, SIGQUIT to the task */
+	bool interrupt; /* a key was typed that sends SIGINT, SIGQUIT to the task, and at the caller's terminal, too */
 	bool quit;
 };
 

@@ -113,14 +113,14 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 static enum watch_result check_cpu(struct watch *watch)
 {
 	uint64_t ms;
-	bool readable = scan_cpu(watch->proc_fd, &ms);
+	bool readable = scan_cpu(watch->proc_fd, &ms, NULL);
 
 	/* The sum falls when a child ends that nobody waits for (SIGCHLD ignored): what it used stays used. A
 	 * child that is being waited for may be missed by one look, not by two. */
 	if (readable && ms < watch->cpu_now_ms) {
 		uint64_t again;
 
-		readable = scan_cpu(watch->proc_fd, &again);
+		readable = scan_cpu(watch->proc_fd, &again, NULL);
 		if (again > ms)
 			ms = again;
 		if (ms < watch->cpu_now_ms)

@@ -181,7 +181,7 @@ static void test_restore(void **state)
 	    {"text" CSI "3A" CSI "2J" CSI "m", ""},
 	    {CSI "31m", CSI "m"},
 	    {CSI "31m" CSI "0m", ""},
-	    {CSI "?25l" CSI "?7l" CSI "?1h", CSI "?1l" CSI "?7h" CSI "?25h"},
+	    {CSI "?25l" CSI "?7l" CSI "?1h", CSI "?1l" CSI "?25h" CSI "?7h"},
 	    {CSI "?25l" CSI "?25h" CSI "?1049h" CSI "?1049l", ""},
 	    {CSI "?1049h", CSI "?1049l"},
 	    {CSI "?1049;47h" CSI "?1047h", CSI "?47l" CSI "?1047l" CSI "?1049l"},
@@ -191,6 +191,16 @@ static void test_restore(void **state)
 	    {CSI "2;5r", ESC "7" CSI "r" ESC "8"},
 	    {CSI "2;5r" CSI "r", ""},
 	    {CSI "?1000h" ESC "]0;x\a", ""},
+	    /* what a saved cursor brings back: colours, and whether lines wrap */
+	    {ESC "7" ESC "8" CSI "u" CSI "?1048l", ""},
+	    {CSI "8m" ESC "7" CSI "m" ESC "8", CSI "m"},
+	    {CSI "8m" CSI "s" CSI "m" CSI "u", CSI "m"},
+	    {CSI "8m" CSI "?1048h" CSI "m" CSI "?1048l", CSI "m"},
+	    {CSI "8m" CSI "?1049h" CSI "m" CSI "?1049l", CSI "m"},
+	    {CSI "8m" CSI "?1049h" CSI "m", CSI "?1049l" CSI "m"},
+	    {CSI "8m" ESC "7" CSI "m" ESC "8" CSI "m", ""},
+	    {CSI "?7l" ESC "7" CSI "?7h" ESC "8", CSI "?7h"},
+	    {CSI "?7l" CSI "?1049h" CSI "?7h", CSI "?1049l" CSI "?7h"},
 	};
 
 	(void)state;
