@@ -395,7 +395,8 @@ static const struct row table[] = {
     {.text = {"ommand not found", ": not found"}, .hint = NO_PROGRAM},
     {closure_lacks_file, .text = {"No such file or directory"}, .hint = CLOSURE},
     {host_has_file, .text = {"No such file or directory"},
-     .hint = "{} is on the host and not shown to the task: --bind {} shows it, at that path"},
+     .hint = "{} is on the host and not shown to the task: --bind {} shows it, for a task that "
+	     "opens it by that whole path"},
     {host_may_have_file, .text = {"No such file or directory"},
      .hint = "a task sees the system, " POLICY_DEFAULT_DIR " and what was named for it, no other file of the "
 	     "host's; --bind shows those that you mean it to have"},
