@@ -416,6 +416,11 @@ int option_apply_defaults(struct policy *draft, struct error *err)
 	return 0;
 }
 
+uint64_t option_number(const struct policy *policy, enum option_id id)
+{
+	return *(const uint64_t *)const_field(policy, &option_table[id]);
+}
+
 const char *option_format(const struct policy *policy, enum option_id id, char *buf, size_t size)
 {
 	const struct option_row *row = &option_table[id];
@@ -429,8 +434,19 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 		return row->choices[*(const unsigned int *)const_field(policy, row)];
 	if (row->kind == OPTION_KIND_LIST)
 		return NULL;
-	value = *(const uint64_t *)const_field(policy, row);
+	value = option_number(policy, id);
 	return value == LIMIT_NONE ? "unlimited" : format_number(row, value, buf, size);
+}
+
+const char *option_unit(enum option_id id)
+{
+	static const char *const units[] = {[OPTION_KIND_SIZE] = "bytes",
+					    [OPTION_KIND_COUNT] = "count",
+					    [OPTION_KIND_DURATION] = "ms",
+					    [OPTION_KIND_MILLI] = "millicores"};
+	enum option_kind kind = option_table[id].kind;
+
+	return kind < ARRAY_SIZE(units) ? units[kind] : NULL;
 }
 
 const struct strlist *option_list(const struct policy *policy, enum option_id id)

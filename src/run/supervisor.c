@@ -199,11 +199,8 @@ static void on_init_death(struct run *run)
 	/* A task that was ended does not wait for its reader either. */
 	if (run->ending != OUTCOME_MAX)
 		run->kill_ms = clock_ms() + patience_ms(run);
-	run->verdict.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-			      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+	meter_take_rusage(&run->verdict.used, &usage);
 	relay_in_finish(&run->in);
-	(void)getrusage(RUSAGE_CHILDREN, &usage);
-	run->verdict.memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
 static void check_cgroup(struct run *run)
@@ -248,9 +245,11 @@ static void check_watch(struct run *run, uint64_t now)
 		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
 		break;
 	case WATCH_OVER_DISK:
+		run->verdict.peaks[LIMIT_HIT_DISK] = watch->found;
 		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
 		break;
 	case WATCH_OVER_INODES:
+		run->verdict.peaks[LIMIT_HIT_INODES] = watch->found;
 		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
 		break;
 	case WATCH_OK:
@@ -376,6 +375,33 @@ static bool was_cut(const struct relay_out *relay)
 	return relay->dropped > 0 && relay->taken + relay->dropped > relay->bound;
 }
 
+static uint64_t written(const struct relay_out *relay)
+{
+	return relay->taken + relay->dropped;
+}
+
+/* The most that was found of what may have been limited. What a watchdog found on the disk is there already. */
+static void take_peaks(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	const struct relay_out *streams[] = {&run->out, &run->err, &run->tty};
+	uint64_t *peaks = verdict->peaks;
+
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		uint64_t bytes = written(streams[i]);
+
+		verdict->used.output_bytes += bytes;
+		if (bytes > peaks[LIMIT_HIT_OUTPUT])
+			peaks[LIMIT_HIT_OUTPUT] = bytes;
+	}
+	peaks[LIMIT_HIT_TIMEOUT] = verdict->used.wall_ms;
+	peaks[LIMIT_HIT_CPU_TIME] = verdict->used.cpu_ms;
+	if (verdict->used.memory_from != METER_RUSAGE)
+		peaks[LIMIT_HIT_RAM] = verdict->used.memory_peak_bytes;
+	if (verdict->used.is_detailed && verdict->used.account.pids_peak != ACCOUNT_UNKNOWN)
+		peaks[LIMIT_HIT_PIDS] = verdict->used.account.pids_peak;
+}
+
 /* Before anything is said there: modes and colours as they were. */
 static void leave_terminal(struct run *run)
 {
@@ -400,16 +426,7 @@ static void conclude(struct run *run)
 	struct cgroup_stats stats;
 
 	cgroup_read(&run->cg, &stats);
-	if (stats.has_memory) {
-		verdict->memory_peak_bytes = stats.memory_peak_bytes;
-		verdict->memory_peak_is_group = true;
-	} else if (run->watch.memory_peak_bytes > verdict->memory_peak_bytes) {
-		/* Sampled, so the kernel's own figure for one process may be the higher one. */
-		verdict->memory_peak_bytes = run->watch.memory_peak_bytes;
-		verdict->memory_peak_is_group = true;
-	}
-	if (stats.has_cpu)
-		verdict->cpu_ms = stats.cpu_us / 1000;
+	meter_take_group(&verdict->used, &run->cg, &stats, run->watch.memory_peak_bytes, run->plan.result_fd >= 0);
 	if (stats.pids_refused > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (cgroup_is_out_of_memory(&stats))
@@ -418,6 +435,7 @@ static void conclude(struct run *run)
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
 	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
+	take_peaks(run);
 	verdict->exit_code = -1;
 	if (run->failed) {
 		verdict->outcome = OUTCOME_FAILED;
@@ -521,6 +539,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			loop(&run);
 		leave_terminal(&run);
 	}
+	verdict->used.wall_ms = clock_ms() - run.start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;
 		verdict->exit_code = -1;
@@ -528,7 +547,6 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	} else {
 		conclude(&run);
 	}
-	verdict->wall_ms = clock_ms() - run.start_ms;
 	advise(&run);
 	if (run.plan.result_fd >= 0 &&
 	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {

@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/functional/brokenhost.py \
 	tests/functional/harness.py \
 	tests/functional/pseudoterminal.py \
+	tests/functional/schema.py \
 	tests/functional/test_causes.py \
 	tests/functional/test_command.py \
 	tests/functional/test_completions.py \
@@ -17,6 +18,7 @@ EXTRA_DIST += \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_result.py \
+	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_terminal.py \
