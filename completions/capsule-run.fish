@@ -77,7 +77,7 @@ complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict
 complete -c capsule-run -n __capsule_run_options -l profile $__capsule_run_profile -d 'take values from a profile (ci, strict, ...)'
 complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -d 'write the verdict as JSON'
 complete -c capsule-run -n __capsule_run_options -l require $__capsule_run_layer -d 'do not start without these layers (cgroup, ...)'
-complete -c capsule-run -n __capsule_run_options -l json -d 'with --doctor: print JSON'
+complete -c capsule-run -n __capsule_run_options -l json -d 'print one JSON object: output and verdict'
 complete -c capsule-run -n __capsule_run_options -s q -l quiet -d 'errors only'
 complete -c capsule-run -n __capsule_run_options -s v -l verbose -d 'say what is done and what the task used'
 complete -c capsule-run -n __capsule_run_options -l print-policy -d 'print what would be in force, and why'

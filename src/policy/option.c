@@ -167,8 +167,11 @@ const struct option_row option_table[OPTION_MAX] = {
 			.values = OPTION_VALUES_LAYER,
 			.more = "Without the named layers the start is refused. Repeatable."},
     [OPTION_JSON] = {"json", 0, .group = OPTION_GROUP_RUN, FLAG(json),
-		     .help = "with --doctor: print JSON", .line_only = true,
-		     .more = "One object on standard output; see --doctor."},
+		     .help = "print one JSON object: output and verdict", .line_only = true,
+		     .more = "Standard output and standard error of the task are kept, up to --output, and "
+			     "one line of JSON is all that is printed on standard output: success, error, "
+			     "execution, stdout, stderr and verdict. No stream is a terminal then. With "
+			     "--doctor: its report."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "

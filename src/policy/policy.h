@@ -128,7 +128,7 @@ struct policy {
 	int result_fd; /* the N of "fd:N", or -1 */
 	struct strlist require;
 	uint32_t require_layers; /* LAYER_BIT()s */
-	bool json; /* what is printed is JSON; with --doctor only, for now */
+	bool json; /* what is printed is JSON: the report of --doctor, the envelope of a run */
 	bool quiet;
 	bool verbose;
 	enum origin origin[OPTION_MAX];

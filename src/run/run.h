@@ -2,6 +2,9 @@
 #ifndef CAPSULE_RUN_RUN_H
 #define CAPSULE_RUN_RUN_H
 
+#include <signal.h>
+
+#include "base/capture.h"
 #include "run/channel.h"
 #include "run/plan.h"
 #include "run/relay.h"
@@ -33,6 +36,8 @@ struct run {
 	struct relay_out out;
 	struct relay_out err;
 	struct tail tail; /* of standard error */
+	struct capture captured[2]; /* --json: standard output and standard error */
+	sigset_t caller_mask; /* while signal_fd is open: what was blocked before */
 	struct relay_out tty; /* what the task prints on its terminal, whatever leads there */
 	uint64_t start_ms;
 	uint64_t deadline_ms; /* SIGTERM for all */

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "run/advice.h"
+#include "run/envelope.h"
 #include "run/hint.h"
 #include "run/job.h"
 #include "run/run.h"
@@ -426,7 +427,8 @@ static void conclude(struct run *run)
 	struct cgroup_stats stats;
 
 	cgroup_read(&run->cg, &stats);
-	meter_take_group(&verdict->used, &run->cg, &stats, run->watch.memory_peak_bytes, run->plan.result_fd >= 0);
+	meter_take_group(&verdict->used, &run->cg, &stats, run->watch.memory_peak_bytes,
+			 run->plan.result_fd >= 0 || run->policy->json);
 	if (stats.pids_refused > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (cgroup_is_out_of_memory(&stats))
@@ -483,12 +485,36 @@ static void advise(struct run *run)
 	advice_give(run->policy, &run->plan, text, verdict);
 }
 
+/* --json. Its reader may be slow or gone: signals end us again, so there is nothing left to clean up by then. */
+static void print_envelope(struct run *run, int stdio_closed)
+{
+	const struct envelope_output output = {&run->captured[0], &run->captured[1]};
+	struct verdict *verdict = &run->verdict;
+	struct error err;
+	int r;
+
+	cgroup_remove(&run->cg);
+	if (run->signal_fd >= 0)
+		(void)sigprocmask(SIG_SETMASK, &run->caller_mask, NULL);
+	if ((stdio_closed & 2) != 0)
+		r = error_set(&err, "json", EBADF, "write standard output");
+	else
+		r = envelope_write(verdict, run->policy, &run->plan, &output, STDOUT_FILENO, &err);
+	if (r == 0)
+		return;
+	log_error(&err);
+	if (verdict->status == 0)
+		verdict->status = 125;
+}
+
 static void run_fini(struct run *run)
 {
 	relay_in_fini(&run->in);
 	relay_out_fini(&run->out);
 	relay_out_fini(&run->err);
 	tail_fini(&run->tail);
+	capture_fini(&run->captured[0]);
+	capture_fini(&run->captured[1]);
 	relay_out_fini(&run->tty);
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
@@ -554,6 +580,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
+	if (policy->json)
+		print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
 	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;

@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	tests/functional/test_files.py \
 	tests/functional/test_hints.py \
 	tests/functional/test_interpreters.py \
+	tests/functional/test_json.py \
 	tests/functional/test_leftovers.py \
 	tests/functional/test_limits.py \
 	tests/functional/test_profiles.py \

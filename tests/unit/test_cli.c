@@ -101,6 +101,7 @@ static void test_accepted(void **state)
 	    {{"--print-policy", "--ram", "2G"}, CLI_PRINT_POLICY, COMMAND_NONE, NULL, "", OPTION_RAM, "2G"},
 	    {{"--doctor"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_JSON, "no"},
 	    {{"--doctor", "--json"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_JSON, "yes"},
+	    {{"--json", "t"}, CLI_RUN, COMMAND_SCRIPT, "t", "", OPTION_JSON, "yes"},
 	    {{"--json", "--ram", "2G", "--doctor"}, CLI_DOCTOR, COMMAND_NONE, NULL, "", OPTION_RAM, "2G"},
 	    {{"--doctor", "--help", "limits"}, CLI_HELP, COMMAND_NONE, NULL, "", 0, NULL},
 	    {{"--print-policy", "t.py", "a"}, CLI_PRINT_POLICY, COMMAND_SCRIPT, "t.py", "a", 0, NULL},
@@ -176,7 +177,6 @@ static void test_refused(void **state)
 	    {{"--doctor", "t"}, "--doctor: runs no task"},
 	    {{"--doctor", "-c", "x"}, "--doctor: runs no task"},
 	    {{"--doctor", "--result", "x"}, "--result"},
-	    {{"--json", "t"}, "--json: goes with --doctor"},
 	    {{"--exec=ls"}, "--exec: takes no value"},
 	    /* Values that the table refuses. */
 	    {{"--ram", "1X", "t"}, "--ram 1X"},
