@@ -172,6 +172,11 @@ const struct option_row option_table[OPTION_MAX] = {
 			     "one line of JSON is all that is printed on standard output: success, error, "
 			     "execution, stdout, stderr and verdict. No stream is a terminal then. With "
 			     "--doctor: its report."},
+    [OPTION_SUMMARY] = {"summary", 0, .group = OPTION_GROUP_RUN, FLAG(summary),
+			.help = "say at the end how it went, and what it used",
+			.more = "On standard error: one line when all is well, else what ended it, the limits "
+				"that were met with their peaks, and a hint. In colour on a terminal, unless "
+				"NO_COLOR is set. Also with --quiet."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "

@@ -44,6 +44,7 @@ enum option_id {
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_JSON,
+	OPTION_SUMMARY,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -129,6 +130,7 @@ struct policy {
 	struct strlist require;
 	uint32_t require_layers; /* LAYER_BIT()s */
 	bool json; /* what is printed is JSON: the report of --doctor, the envelope of a run */
+	bool summary; /* the verdict for a person, on standard error */
 	bool quiet;
 	bool verbose;
 	enum origin origin[OPTION_MAX];

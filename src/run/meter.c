@@ -30,6 +30,25 @@ void meter_take_rusage(struct meter *meter, const struct rusage *usage)
 	meter->memory_from = METER_RUSAGE;
 }
 
+void meter_forget_rusage(struct meter *meter)
+{
+	meter->cpu_from = meter->faults_from = meter->io_from = METER_NONE;
+	meter->cpu_ms = 0;
+}
+
+void meter_take_watch(struct meter *meter, uint64_t peak_bytes, uint64_t cpu_ms)
+{
+	/* Sampled, so the kernel's own figure for one process may be the higher one. */
+	if (peak_bytes > meter->memory_peak_bytes) {
+		meter->memory_peak_bytes = peak_bytes;
+		meter->memory_from = METER_WATCHDOG;
+	}
+	if (cpu_ms > meter->cpu_ms) {
+		meter->cpu_ms = cpu_ms;
+		meter->cpu_from = METER_WATCHDOG;
+	}
+}
+
 /* Figures of one kind come from one source. */
 static void take_account(struct meter *meter, const struct account *group)
 {
@@ -37,7 +56,7 @@ static void take_account(struct meter *meter, const struct account *group)
 
 	account->throttled_us = group->throttled_us;
 	account->pids_peak = group->pids_peak;
-	if (meter->cpu_from == METER_CGROUP) {
+	if (meter->cpu_from != METER_RUSAGE) {
 		account->user_us = group->user_us;
 		account->system_us = group->system_us;
 	}
@@ -54,18 +73,13 @@ static void take_account(struct meter *meter, const struct account *group)
 	meter->is_detailed = true;
 }
 
-void meter_take_group(struct meter *meter, const struct cgroup *cg, const struct cgroup_stats *stats,
-		      uint64_t watched_peak_bytes, bool detailed)
+void meter_take_group(struct meter *meter, const struct cgroup *cg, const struct cgroup_stats *stats, bool detailed)
 {
 	struct account group;
 
 	if (stats->has_memory) {
 		meter->memory_peak_bytes = stats->memory_peak_bytes;
 		meter->memory_from = METER_CGROUP;
-	} else if (watched_peak_bytes > meter->memory_peak_bytes) {
-		/* Sampled, so the kernel's own figure for one process may be the higher one. */
-		meter->memory_peak_bytes = watched_peak_bytes;
-		meter->memory_from = METER_WATCHDOG;
 	}
 	if (stats->has_cpu) {
 		meter->cpu_ms = stats->cpu_us / 1000;
@@ -91,17 +105,18 @@ static void put_source(json_t *object, const char *name, enum meter_source sourc
 json_t *meter_json(const struct meter *meter)
 {
 	const struct account *account = &meter->account;
+	bool detailed = meter->is_detailed;
 	bool has_cpu = meter->cpu_from != METER_NONE;
+	bool has_split = has_cpu && (detailed || meter->cpu_from == METER_RUSAGE);
 	bool has_faults = meter->faults_from != METER_NONE;
 	bool has_io = meter->io_from != METER_NONE;
-	bool detailed = meter->is_detailed;
 	json_t *usage = json_object();
 	json_t *sources = json_object();
 
 	put(usage, "wall_ms", true, meter->wall_ms);
 	put(usage, "cpu_ms", has_cpu, meter->cpu_ms);
-	put(usage, "user_ms", has_cpu && account->user_us != ACCOUNT_UNKNOWN, account->user_us / 1000);
-	put(usage, "system_ms", has_cpu && account->system_us != ACCOUNT_UNKNOWN, account->system_us / 1000);
+	put(usage, "user_ms", has_split && account->user_us != ACCOUNT_UNKNOWN, account->user_us / 1000);
+	put(usage, "system_ms", has_split && account->system_us != ACCOUNT_UNKNOWN, account->system_us / 1000);
 	put(usage, "throttled_ms", detailed && account->throttled_us != ACCOUNT_UNKNOWN,
 	    account->throttled_us / 1000);
 	put(usage, "memory_peak_bytes", meter->memory_from != METER_NONE, meter->memory_peak_bytes);

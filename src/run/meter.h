@@ -26,9 +26,14 @@ struct meter {
 /* Takes init's own usage, when it was waited for; figures of a group replace it later. */
 void meter_take_rusage(struct meter *meter, const struct rusage *usage);
 
-/* Takes what the group and the watchdog have; detailed: the account, too, which costs some reads. */
-void meter_take_group(struct meter *meter, const struct cgroup *cg, const struct cgroup_stats *stats,
-		      uint64_t watched_peak_bytes, bool detailed);
+/* Init was killed, and the task with it: nobody waited for its processes, so their usage went with them. */
+void meter_forget_rusage(struct meter *meter);
+
+/* What the watchdogs found; 0: nothing. What is known already and is more stays. */
+void meter_take_watch(struct meter *meter, uint64_t peak_bytes, uint64_t cpu_ms);
+
+/* Takes what the group has; detailed: the account, too, which costs some reads. */
+void meter_take_group(struct meter *meter, const struct cgroup *cg, const struct cgroup_stats *stats, bool detailed);
 
 /* The verdict's "usage". */
 json_t *meter_json(const struct meter *meter);

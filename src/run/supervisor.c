@@ -427,8 +427,11 @@ static void conclude(struct run *run)
 	struct cgroup_stats stats;
 
 	cgroup_read(&run->cg, &stats);
-	meter_take_group(&verdict->used, &run->cg, &stats, run->watch.memory_peak_bytes,
-			 run->plan.result_fd >= 0 || run->policy->json);
+	if (!run->has_status)
+		meter_forget_rusage(&verdict->used);
+	meter_take_watch(&verdict->used, run->watch.memory_peak_bytes, run->watch.cpu_now_ms + run->watch.cpu_lost_ms);
+	meter_take_group(&verdict->used, &run->cg, &stats,
+			 run->plan.result_fd >= 0 || run->policy->json || run->policy->summary);
 	if (stats.pids_refused > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (cgroup_is_out_of_memory(&stats))

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "policy/option.h"
 #include "run/explain.h"
+#include "run/summary.h"
 
 #define VERDICT_VERSION 1
 
@@ -276,7 +277,7 @@ static void report_limit(const struct verdict *verdict, const struct policy *pol
 			 option_format(policy, id, buf, sizeof(buf)));
 }
 
-void verdict_report(const struct verdict *verdict, const struct policy *policy)
+static void report_end(const struct verdict *verdict, const struct policy *policy)
 {
 	uint64_t dropped = verdict->out.dropped + verdict->err.dropped;
 	char buf[32];
@@ -317,6 +318,16 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	if (verdict->hint[0] != '\0' && isatty(STDERR_FILENO) == 1 &&
 	    (verdict->outcome == OUTCOME_EXITED || verdict->outcome == OUTCOME_SIGNALED))
 		log_note("hint", "%s", verdict->hint);
+}
+
+void verdict_report(const struct verdict *verdict, const struct policy *policy)
+{
+	char buf[32];
+
+	if (policy->summary)
+		summary_print(verdict, policy);
+	else
+		report_end(verdict, policy);
 	if (verdict->out.neutralised + verdict->err.neutralised > 0)
 		log_verbose("terminal", "escape sequences that the terminal did not get: %llu (--raw-terminal)",
 			    (unsigned long long)(verdict->out.neutralised +

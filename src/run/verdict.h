@@ -98,7 +98,7 @@ ATTR_CHECKED int verdict_write(const struct verdict *verdict, const struct polic
 			       const struct plan *plan, int fd, struct error *err);
 
 /* Says on standard error what a user must know: a limit that ended the task, output that was cut; on a
- * terminal the hint, too. */
+ * terminal the hint, too. With --summary that says it all. */
 void verdict_report(const struct verdict *verdict, const struct policy *policy);
 
 #endif

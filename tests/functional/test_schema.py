@@ -75,6 +75,9 @@ class Runs(harness.Case):
         self.assertEqual((hit["value"], hit["unit"]), (64 << 20, "bytes"))
         self.assertGreater(hit["peak"], 60 << 20)
         self.assertIn("--ram 64M", verdict["explanation"])
+        # Nobody waits for processes that are killed with their init: unknown, where no cgroup counts, and not 0.
+        self.assertNotEqual(verdict["usage"]["cpu_ms"], 0)
+        self.assertNotEqual(verdict["usage"]["page_faults"], 0)
 
     def test_disk(self):
         verdict = self.verdict("--disk", "1M", "-c", "i = 0\nwhile True:\n    "
