@@ -23,7 +23,6 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "run/advice.h"
-#include "run/envelope.h"
 #include "run/hint.h"
 #include "run/job.h"
 #include "run/run.h"
@@ -376,33 +375,6 @@ static bool was_cut(const struct relay_out *relay)
 	return relay->dropped > 0 && relay->taken + relay->dropped > relay->bound;
 }
 
-static uint64_t written(const struct relay_out *relay)
-{
-	return relay->taken + relay->dropped;
-}
-
-/* The most that was found of what may have been limited. What a watchdog found on the disk is there already. */
-static void take_peaks(struct run *run)
-{
-	struct verdict *verdict = &run->verdict;
-	const struct relay_out *streams[] = {&run->out, &run->err, &run->tty};
-	uint64_t *peaks = verdict->peaks;
-
-	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
-		uint64_t bytes = written(streams[i]);
-
-		verdict->used.output_bytes += bytes;
-		if (bytes > peaks[LIMIT_HIT_OUTPUT])
-			peaks[LIMIT_HIT_OUTPUT] = bytes;
-	}
-	peaks[LIMIT_HIT_TIMEOUT] = verdict->used.wall_ms;
-	peaks[LIMIT_HIT_CPU_TIME] = verdict->used.cpu_ms;
-	if (verdict->used.memory_from != METER_RUSAGE)
-		peaks[LIMIT_HIT_RAM] = verdict->used.memory_peak_bytes;
-	if (verdict->used.is_detailed && verdict->used.account.pids_peak != ACCOUNT_UNKNOWN)
-		peaks[LIMIT_HIT_PIDS] = verdict->used.account.pids_peak;
-}
-
 /* Before anything is said there: modes and colours as they were. */
 static void leave_terminal(struct run *run)
 {
@@ -440,7 +412,7 @@ static void conclude(struct run *run)
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
 	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
-	take_peaks(run);
+	run_take_peaks(run);
 	verdict->exit_code = -1;
 	if (run->failed) {
 		verdict->outcome = OUTCOME_FAILED;
@@ -486,28 +458,6 @@ static void advise(struct run *run)
 		return;
 	tail_text(&run->tail, text);
 	advice_give(run->policy, &run->plan, text, verdict);
-}
-
-/* --json. Its reader may be slow or gone: signals end us again, so there is nothing left to clean up by then. */
-static void print_envelope(struct run *run, int stdio_closed)
-{
-	const struct envelope_output output = {&run->captured[0], &run->captured[1]};
-	struct verdict *verdict = &run->verdict;
-	struct error err;
-	int r;
-
-	cgroup_remove(&run->cg);
-	if (run->signal_fd >= 0)
-		(void)sigprocmask(SIG_SETMASK, &run->caller_mask, NULL);
-	if ((stdio_closed & 2) != 0)
-		r = error_set(&err, "json", EBADF, "write standard output");
-	else
-		r = envelope_write(verdict, run->policy, &run->plan, &output, STDOUT_FILENO, &err);
-	if (r == 0)
-		return;
-	log_error(&err);
-	if (verdict->status == 0)
-		verdict->status = 125;
 }
 
 static void run_fini(struct run *run)
@@ -584,7 +534,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			verdict->status = 125;
 	}
 	if (policy->json)
-		print_envelope(&run, stdio_closed);
+		run_print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
 	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;

@@ -21,7 +21,6 @@ class Runs(harness.Case):
     def verdict(self, *args, outcome, status, **kw):
         result = self.check(self.run_capsule("-q", *args, verdict=True, **kw), status)
         verdict = result.verdict
-        self.assertEqual(schema.verdict_errors(verdict), [])
         self.assertEqual(verdict["outcome"], outcome)
         self.assertTrue(verdict["explanation"].startswith("The task "), verdict["explanation"])
         self.assertTrue(verdict["explanation"].endswith("."), verdict["explanation"])
@@ -144,13 +143,6 @@ class Runs(harness.Case):
 
 class Planted(harness.Case):
     """The validator finds what is wrong, in a verdict that is right otherwise."""
-
-    def planted(self, change, *args):
-        result = self.run_capsule("-q", *(args or ("--output", "1K", "-c", "print('x' * 4999)")), verdict=True)
-        verdict = copy.deepcopy(result.verdict)
-        self.assertEqual(schema.verdict_errors(verdict), [])
-        change(verdict)
-        self.assertNotEqual(schema.verdict_errors(verdict), [], verdict)
 
     def test_wrong_verdicts(self):
         result = self.run_capsule("-q", "--output", "1K", "-c", "print('x' * 4999); 1/0", verdict=True)
