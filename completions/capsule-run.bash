@@ -32,6 +32,7 @@ _capsule_run()
 		[--result]='@file'
 		[--require]='@layer'
 		[--json]='@flag'
+		[--summary]='@flag'
 		[-q]='@flag' [--quiet]='@flag'
 		[-v]='@flag' [--verbose]='@flag'
 		[--print-policy]='@flag'

@@ -32,5 +32,6 @@ filter = default
 no-stdin = no
 # Colour and cursor movement reach a terminal; what acts on it does not.
 raw-terminal = no
+summary = no
 quiet = no
 verbose = no

@@ -13,6 +13,7 @@
 #include "policy/help.h"
 #include "policy/profile.h"
 #include "policy/profile_file.h"
+#include "run/envelope.h"
 #include "run/supervisor.h"
 #include "tool/doctor.h"
 
@@ -20,6 +21,16 @@ static int report(const struct error *err, int status)
 {
 	log_error(err);
 	return err->exit != 0 ? err->exit : status;
+}
+
+/* A run that was asked for in words that are not understood: with --json its caller reads that, too. */
+static int report_usage(const struct policy *policy, enum cli_action action, const struct error *why)
+{
+	struct error err;
+
+	if (policy->json && action == CLI_RUN && envelope_write_usage(policy, why, STDOUT_FILENO, &err) < 0)
+		log_error(&err);
+	return report(why, 2);
 }
 
 static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, int *ret_raise)
@@ -30,7 +41,7 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 	if (policy_init(policy, &err) < 0)
 		return report(&err, 125);
 	if (cli_parse(policy, argc, argv, &cli, &err) < 0)
-		return report(&err, 2);
+		return report_usage(policy, cli.action, &err);
 	if (cli.action == CLI_HELP)
 		help_print(stdout, cli.topic);
 	if (cli.action == CLI_LIST_PROFILES)
@@ -40,7 +51,7 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 	if (cli.action == CLI_HELP || cli.action == CLI_LIST_PROFILES || cli.action == CLI_VERSION)
 		return fflush(stdout) == 0 ? 0 : 125;
 	if (policy_finalize(policy, environ, &err) < 0)
-		return report(&err, 2);
+		return report_usage(policy, cli.action, &err);
 	if (cli.action == CLI_PRINT_POLICY) {
 		profile_print(policy, stdout);
 		return fflush(stdout) == 0 ? 0 : 125;

@@ -89,13 +89,16 @@ static int option_value(struct cursor *at, const char *attached, const char *lab
 	return 0;
 }
 
-static int parse_row(struct cursor *at, enum option_id id, const char *attached, const char *label,
+static int parse_row(struct policy *draft, struct cursor *at, enum option_id id, const char *attached, const char *label,
 		     struct error *err)
 {
 	const char *metavar = option_table[id].metavar;
 	const char *value = attached;
 
 	if (metavar != NULL && option_value(at, attached, label, metavar, &value, err) < 0)
+		return -EINVAL;
+	/* In this form is told, too, what is not understood further on. */
+	if (id == OPTION_JSON && option_apply(draft, id, value, ORIGIN_COMMAND_LINE, err) < 0)
 		return -EINVAL;
 	at->setting[at->settings++] = (struct setting){id, value};
 	return 0;
@@ -169,7 +172,7 @@ static int parse_long(struct policy *draft, struct cursor *at, struct error *err
 		char label[64];
 
 		(void)snprintf(label, sizeof(label), "--%.*s", (int)len, name);
-		return parse_row(at, id, attached, label, err);
+		return parse_row(draft, at, id, attached, label, err);
 	}
 	for (size_t i = 0; i < cli_action_count; i++)
 		if (strlen(cli_action_table[i].name) == len &&
@@ -193,7 +196,7 @@ static int parse_letter(struct policy *draft, struct cursor *at, struct error *e
 		return usage_error(err);
 	}
 	if (id < OPTION_MAX)
-		return parse_row(at, id, attached, label, err);
+		return parse_row(draft, at, id, attached, label, err);
 	for (size_t i = 0; i < cli_action_count && attached == NULL; i++)
 		if (cli_action_table[i].letter == arg[1])
 			return parse_action(at, &cli_action_table[i], NULL, err);
@@ -267,10 +270,10 @@ static int check_action(const struct policy *draft, enum cli_action action, stru
 		error_set(err, "usage", 0, "--result: not with --doctor, which writes no verdict");
 		return error_hint(err, "capsule-run --doctor --json >FILE");
 	}
-	if (action != CLI_DOCTOR && draft->json) {
-		error_set(err, "usage", 0, "--json: goes with --doctor only");
-		return error_hint(err, "capsule-run --doctor --json; the verdict of a run is JSON in "
-				       "--result FILE");
+	if (action == CLI_PRINT_POLICY && draft->json) {
+		error_set(err, "usage", 0, "--json: not with --print-policy, which prints a profile");
+		return error_hint(err, "capsule-run --json TASK.py prints the verdict, capsule-run --doctor --json "
+				       "what holds here");
 	}
 	return 0;
 }
@@ -284,8 +287,11 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 
 	if (setting == NULL)
 		return error_set(err, "usage", ENOMEM, "arguments");
-	if (parse_line(draft, &at, err) < 0)
+	if (parse_line(draft, &at, err) < 0) {
+		*ret = at.cli;
 		return usage_error(err);
+	}
+	*ret = at.cli;
 	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE) {
 		error_set(err, "usage", 0, "no task given");
 		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help "
@@ -300,6 +306,5 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 	if (!is_information(at.cli.action) &&
 	    (apply_settings(draft, &at, err) < 0 || check_action(draft, at.cli.action, err) < 0))
 		return usage_error(err);
-	*ret = at.cli;
 	return 0;
 }

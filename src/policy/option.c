@@ -167,8 +167,16 @@ const struct option_row option_table[OPTION_MAX] = {
 			.values = OPTION_VALUES_LAYER,
 			.more = "Without the named layers the start is refused. Repeatable."},
     [OPTION_JSON] = {"json", 0, .group = OPTION_GROUP_RUN, FLAG(json),
-		     .help = "with --doctor: print JSON", .line_only = true,
-		     .more = "One object on standard output; see --doctor."},
+		     .help = "print one JSON object: output and verdict", .line_only = true,
+		     .more = "Standard output and standard error of the task are kept, up to --output, and "
+			     "one line of JSON is all that is printed on standard output: success, error, "
+			     "execution, stdout, stderr and verdict. No stream is a terminal then. With "
+			     "--doctor: its report."},
+    [OPTION_SUMMARY] = {"summary", 0, .group = OPTION_GROUP_RUN, FLAG(summary),
+			.help = "say at the end how it went, and what it used",
+			.more = "On standard error: one line when all is well, else what ended it, the limits "
+				"that were met with their peaks, and a hint. In colour on a terminal, unless "
+				"NO_COLOR is set. Also with --quiet."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "
@@ -416,6 +424,11 @@ int option_apply_defaults(struct policy *draft, struct error *err)
 	return 0;
 }
 
+uint64_t option_number(const struct policy *policy, enum option_id id)
+{
+	return *(const uint64_t *)const_field(policy, &option_table[id]);
+}
+
 const char *option_format(const struct policy *policy, enum option_id id, char *buf, size_t size)
 {
 	const struct option_row *row = &option_table[id];
@@ -429,8 +442,19 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 		return row->choices[*(const unsigned int *)const_field(policy, row)];
 	if (row->kind == OPTION_KIND_LIST)
 		return NULL;
-	value = *(const uint64_t *)const_field(policy, row);
+	value = option_number(policy, id);
 	return value == LIMIT_NONE ? "unlimited" : format_number(row, value, buf, size);
+}
+
+const char *option_unit(enum option_id id)
+{
+	static const char *const units[] = {[OPTION_KIND_SIZE] = "bytes",
+					    [OPTION_KIND_COUNT] = "count",
+					    [OPTION_KIND_DURATION] = "ms",
+					    [OPTION_KIND_MILLI] = "millicores"};
+	enum option_kind kind = option_table[id].kind;
+
+	return kind < ARRAY_SIZE(units) ? units[kind] : NULL;
 }
 
 const struct strlist *option_list(const struct policy *policy, enum option_id id)

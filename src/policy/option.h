@@ -85,6 +85,12 @@ ATTR_CHECKED int option_apply_defaults(struct policy *draft, struct error *err);
  * NULL when the option is unset. */
 const char *option_format(const struct policy *policy, enum option_id id, char *buf, size_t size);
 
+/* The value of a numeric row, in the field's unit; LIMIT_NONE when it is open. */
+uint64_t option_number(const struct policy *policy, enum option_id id);
+
+/* That unit, as programs read it: "bytes", "ms", "millicores", "count"; NULL for what is no number. */
+const char *option_unit(enum option_id id);
+
 /* The list behind a row of OPTION_KIND_LIST. */
 const struct strlist *option_list(const struct policy *policy, enum option_id id);
 

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/layer.h"
 #include "policy/option.h"
@@ -243,6 +244,24 @@ static int finalize_result(struct policy *draft, struct error *err)
 	return 0;
 }
 
+/* What the task prints is kept in memory, and standard output is the envelope's. */
+static int finalize_json(struct policy *draft, struct error *err)
+{
+	if (!draft->json || draft->command.kind == COMMAND_NONE)
+		return 0;
+	if (draft->limits.output_bytes == LIMIT_NONE) {
+		error_set(err, "usage", 0, "--output unlimited: not with --json, which keeps the output in memory");
+		error_hint(err, "--output SIZE bounds each stream");
+		return policy_locate(draft, draft->origin[OPTION_OUTPUT], err);
+	}
+	if (draft->result_fd == STDOUT_FILENO) {
+		error_set(err, "usage", 0, "--result fd:1: not with --json, which has standard output to itself");
+		error_hint(err, "the verdict is in what --json prints; --result FILE writes it once more");
+		return policy_locate(draft, draft->origin[OPTION_RESULT], err);
+	}
+	return 0;
+}
+
 static int finalize_require(struct policy *draft, struct error *err)
 {
 	for (size_t i = 0; i < draft->require.count; i++) {
@@ -283,6 +302,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_env(draft, environ_in, err);
 	if (r == 0)
 		r = finalize_result(draft, err);
+	if (r == 0)
+		r = finalize_json(draft, err);
 	if (r == 0)
 		r = finalize_require(draft, err);
 	if (r == 0)

@@ -44,6 +44,7 @@ enum option_id {
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_JSON,
+	OPTION_SUMMARY,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -128,7 +129,8 @@ struct policy {
 	int result_fd; /* the N of "fd:N", or -1 */
 	struct strlist require;
 	uint32_t require_layers; /* LAYER_BIT()s */
-	bool json; /* what is printed is JSON; with --doctor only, for now */
+	bool json; /* what is printed is JSON: the report of --doctor, the envelope of a run */
+	bool summary; /* the verdict for a person, on standard error */
 	bool quiet;
 	bool verbose;
 	enum origin origin[OPTION_MAX];

@@ -267,6 +267,8 @@ static int set_terminal_env(const struct policy *policy, struct strlist *env)
 	static const char *const names[] = {"TERM", "COLORTERM"};
 	int r = 0;
 
+	if (policy->json)
+		return 0;
 	if (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO) &&
 	    (policy->command.no_stdin || !isatty(STDIN_FILENO)))
 		return 0;

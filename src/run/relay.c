@@ -198,6 +198,11 @@ static ssize_t take_output(struct relay_out *relay)
 	relay->start = 0;
 	relay->end = len;
 	if (relay->to_fd < 0) {
+		if (relay->capture != NULL && capture_add(relay->capture, relay->buffer, len) < 0) {
+			relay->errnum = ENOMEM;
+			relay->dropped += len;
+			len = 0;
+		}
 		relay->passed += len;
 		relay->end = 0;
 	}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/capture.h"
 #include "base/error.h"
 #include "base/tail.h"
 #include "run/scrub.h"
@@ -40,6 +41,7 @@ struct relay_out {
 	size_t start; /* what is still to be written: buffer[start..end) */
 	size_t end;
 	char *buffer; /* RELAY_BUFFER bytes, when first needed */
+	struct capture *capture; /* takes what is passed on where there is no to_fd; borrowed, or NULL */
 	struct tail *tail; /* keeps the last of what the task wrote, passed on or not; borrowed, or NULL */
 };
 

@@ -2,6 +2,9 @@
 #ifndef CAPSULE_RUN_RUN_H
 #define CAPSULE_RUN_RUN_H
 
+#include <signal.h>
+
+#include "base/capture.h"
 #include "run/channel.h"
 #include "run/observer.h"
 #include "run/plan.h"
@@ -35,6 +38,8 @@ struct run {
 	struct relay_out out;
 	struct relay_out err;
 	struct tail tail; /* of standard error */
+	struct capture captured[2]; /* --json: standard output and standard error */
+	sigset_t caller_mask; /* while signal_fd is open: what was blocked before */
 	struct relay_out tty; /* what the task prints on its terminal, whatever leads there */
 	uint64_t start_ms;
 	uint64_t deadline_ms; /* SIGTERM for all */
@@ -52,6 +57,14 @@ void run_kill(const struct run *run);
 
 /* Sends an order to init; when it can't be told, it is killed. */
 void run_order(const struct run *run, enum channel_type type, int sig);
+
+/* The most that was found of what may have been limited, and the sum of the output. What a watchdog found on the disk
+ * is there already. The usage must be. */
+void run_take_peaks(struct run *run);
+
+/* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
+ * and no success any more. */
+void run_print_envelope(struct run *run, int stdio_closed);
 
 /* What holds --disk and --inodes: that depends on the sandbox directory alone, not on the host. */
 enum rung run_disk_rung(const struct policy *policy);

@@ -69,7 +69,7 @@ static int prepare_signals(struct run *run, struct error *err)
 		if (sigaction(handled[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
 			sigaddset(&mask, handled[i]);
 	}
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	if (sigprocmask(SIG_BLOCK, &mask, &run->caller_mask) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
 	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return error_set(err, "supervisor", errno, "block signals");
@@ -90,8 +90,8 @@ static bool same_output(int stdio_closed)
 		(S_ISREG(out.st_mode) && lseek(STDOUT_FILENO, 0, SEEK_CUR) == lseek(STDERR_FILENO, 0, SEEK_CUR)));
 }
 
-/* A pipe from the task to one of the caller's descriptors. */
-static int prepare_output(const struct run *run, int stdio_closed, int fd, struct relay_out *relay,
+/* A pipe from the task to one of the caller's descriptors, or to memory. */
+static int prepare_output(struct run *run, int stdio_closed, int fd, struct relay_out *relay,
 			  int *ret_task_fd, struct error *err)
 {
 	int fds[2];
@@ -99,7 +99,10 @@ static int prepare_output(const struct run *run, int stdio_closed, int fd, struc
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_set(err, "stdio", errno, "pipe");
 	*ret_task_fd = fds[1];
-	relay_out_init(relay, fds[0], (stdio_closed & (1 << fd)) != 0 ? -1 : fd, run->policy->limits.output_bytes);
+	relay_out_init(relay, fds[0], run->policy->json || (stdio_closed & (1 << fd)) != 0 ? -1 : fd,
+		       run->policy->limits.output_bytes);
+	if (run->policy->json)
+		relay->capture = &run->captured[fd - STDOUT_FILENO];
 	if (relay->is_terminal && !run->policy->command.raw_terminal)
 		relay_out_scrub(relay);
 	return 0;
@@ -117,7 +120,7 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 	bool no_stdin = run->policy->command.no_stdin || (stdio_closed & 1) != 0;
 	int r = 0;
 
-	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && same_output(stdio_closed));
+	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && !run->policy->json && same_output(stdio_closed));
 	if ((on & 1) == 0)
 		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
 	if (r == 0 && (on & 2) == 0)
@@ -262,7 +265,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	int pair[2] = {-1, -1};
 	int r;
 
-	terminal_find(&run->terminal, stdio_closed, run->policy->command.no_stdin);
+	/* With --json no stream is a terminal: what the task prints there would be beside the envelope. */
+	terminal_find(&run->terminal, run->policy->json ? 7 : stdio_closed, run->policy->command.no_stdin);
 	r = prepare_streams(run, stdio_closed, task_fds, err);
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */

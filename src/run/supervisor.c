@@ -228,11 +228,8 @@ static void on_init_death(struct run *run)
 	/* A task that was ended does not wait for its reader either. */
 	if (run->ending != OUTCOME_MAX)
 		run->kill_ms = clock_ms() + patience_ms(run);
-	run->verdict.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-			      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+	meter_take_rusage(&run->verdict.used, &usage);
 	relay_in_finish(&run->in);
-	(void)getrusage(RUSAGE_CHILDREN, &usage);
-	run->verdict.memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
 static void check_cgroup(struct run *run)
@@ -277,9 +274,11 @@ static void check_watch(struct run *run, uint64_t now)
 		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
 		break;
 	case WATCH_OVER_DISK:
+		run->verdict.peaks[LIMIT_HIT_DISK] = watch->found;
 		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
 		break;
 	case WATCH_OVER_INODES:
+		run->verdict.peaks[LIMIT_HIT_INODES] = watch->found;
 		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
 		break;
 	case WATCH_OK:
@@ -429,16 +428,11 @@ static void conclude(struct run *run)
 	struct cgroup_stats stats;
 
 	cgroup_read(&run->cg, &stats);
-	if (stats.has_memory) {
-		verdict->memory_peak_bytes = stats.memory_peak_bytes;
-		verdict->memory_peak_is_group = true;
-	} else if (run->watch.memory_peak_bytes > verdict->memory_peak_bytes) {
-		/* Sampled, so the kernel's own figure for one process may be the higher one. */
-		verdict->memory_peak_bytes = run->watch.memory_peak_bytes;
-		verdict->memory_peak_is_group = true;
-	}
-	if (stats.has_cpu)
-		verdict->cpu_ms = stats.cpu_us / 1000;
+	if (!run->has_status)
+		meter_forget_rusage(&verdict->used);
+	meter_take_watch(&verdict->used, run->watch.memory_peak_bytes, run->watch.cpu_now_ms + run->watch.cpu_lost_ms);
+	meter_take_group(&verdict->used, &run->cg, &stats,
+			 run->plan.result_fd >= 0 || run->policy->json || run->policy->summary);
 	if (stats.pids_refused > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_PIDS;
 	if (cgroup_is_out_of_memory(&stats))
@@ -447,6 +441,7 @@ static void conclude(struct run *run)
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
 	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
+	run_take_peaks(run);
 	verdict->exit_code = -1;
 	if (run->failed) {
 		verdict->outcome = OUTCOME_FAILED;
@@ -500,6 +495,8 @@ static void run_fini(struct run *run)
 	relay_out_fini(&run->out);
 	relay_out_fini(&run->err);
 	tail_fini(&run->tail);
+	capture_fini(&run->captured[0]);
+	capture_fini(&run->captured[1]);
 	relay_out_fini(&run->tty);
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
@@ -552,6 +549,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			loop(&run);
 		leave_terminal(&run);
 	}
+	verdict->used.wall_ms = clock_ms() - run.start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;
 		verdict->exit_code = -1;
@@ -559,7 +557,6 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	} else {
 		conclude(&run);
 	}
-	verdict->wall_ms = clock_ms() - run.start_ms;
 	advise(&run);
 	if (run.plan.result_fd >= 0 &&
 	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
@@ -567,6 +564,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
+	if (policy->json)
+		run_print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
 	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;

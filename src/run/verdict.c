@@ -11,6 +11,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "policy/option.h"
+#include "run/explain.h"
+#include "run/summary.h"
 
 #define VERDICT_VERSION 1
 
@@ -46,7 +48,17 @@ const char *limit_hit_name(enum limit_hit hit)
 	return limit_hit_names[hit];
 }
 
-static bool has_hit(const struct verdict *verdict, enum limit_hit hit)
+const char *outcome_name(enum outcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+enum option_id limit_hit_option(enum limit_hit hit)
+{
+	return option_find(limit_hit_names[hit], strlen(limit_hit_names[hit]));
+}
+
+bool verdict_has_hit(const struct verdict *verdict, enum limit_hit hit)
 {
 	return (verdict->limits_hit & (1U << hit)) != 0;
 }
@@ -59,7 +71,7 @@ int verdict_status(const struct verdict *verdict)
 			return verdict->exit_code;
 		if (verdict->out.errnum != 0 || verdict->err.errnum != 0)
 			return 125;
-		return has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123 : 0;
+		return verdict_has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123 : 0;
 	case OUTCOME_SIGNALED:
 		return 128 + verdict->signal;
 	case OUTCOME_TIMEOUT:
@@ -124,9 +136,25 @@ static json_t *names_json(uint32_t mask, unsigned int max, const char *(*name)(u
 	return list;
 }
 
-static const char *hit_name_of(unsigned int i)
+/* The limits that were met: what was allowed and the most that was found, in one unit. */
+static json_t *hits_json(const struct verdict *verdict, const struct policy *policy)
 {
-	return limit_hit_names[i];
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < LIMIT_HIT_MAX; i++) {
+		enum option_id id = limit_hit_option(i);
+		uint64_t peak = verdict->peaks[i];
+
+		if (!verdict_has_hit(verdict, i))
+			continue;
+		(void)json_array_append_new(
+		    list, json_pack("{s:s, s:o, s:o, s:s}", "limit", limit_hit_names[i], "value",
+				    policy_is_open(policy, id) ? json_null()
+							       : json_integer((json_int_t)option_number(policy, id)),
+				    "peak", peak != 0 ? json_integer((json_int_t)peak) : json_null(), "unit",
+				    option_unit(id)));
+	}
+	return list;
 }
 
 static const char *layer_name_of(unsigned int i)
@@ -204,16 +232,14 @@ static json_t *hint_json(const struct verdict *verdict)
 	return hint[0] != '\0' ? json_string(hint) : json_null();
 }
 
-static json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
-			    const struct plan *plan)
+json_t *verdict_json(const struct verdict *verdict, const struct policy *policy, const struct plan *plan)
 {
-	json_t *root = json_pack(
-	    "{s:i, s:s, s:i, s:b, s:o, s:I, s:I, s:I, s:s}", "capsule_run_verdict", VERDICT_VERSION, "outcome",
-	    outcome_names[verdict->outcome], "status", verdict->status, "started", verdict->started ? 1 : 0,
-	    "limits_hit", names_json(verdict->limits_hit, LIMIT_HIT_MAX, hit_name_of), "wall_ms",
-	    (json_int_t)verdict->wall_ms, "cpu_ms", (json_int_t)verdict->cpu_ms, "memory_peak_bytes",
-	    (json_int_t)verdict->memory_peak_bytes, "memory_peak_of",
-	    verdict->memory_peak_is_group ? "task" : "largest process");
+	char sentence[EXPLAIN_MAX];
+	json_t *root = json_pack("{s:i, s:s, s:s, s:i, s:b, s:o, s:o}", "capsule_run_verdict", VERDICT_VERSION,
+				 "outcome", outcome_names[verdict->outcome], "explanation",
+				 explain(verdict, policy, sentence), "status", verdict->status, "started",
+				 verdict->started ? 1 : 0, "limits_hit", hits_json(verdict, policy), "usage",
+				 meter_json(&verdict->used));
 
 	if (root == NULL)
 		return NULL;
@@ -306,7 +332,7 @@ static void report_refusals(const struct refusals *refusals)
 			    (unsigned long long)(refusals->total - refusals->recorded));
 }
 
-void verdict_report(const struct verdict *verdict, const struct policy *policy)
+static void report_end(const struct verdict *verdict, const struct policy *policy)
 {
 	uint64_t dropped = verdict->out.dropped + verdict->err.dropped;
 	char buf[32];
@@ -323,7 +349,7 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 		break;
 	case OUTCOME_DISK:
 		report_limit(verdict, policy,
-			     has_hit(verdict, LIMIT_HIT_INODES) ? OPTION_INODES : OPTION_DISK,
+			     verdict_has_hit(verdict, LIMIT_HIT_INODES) ? OPTION_INODES : OPTION_DISK,
 			     "the task filled the sandbox directory");
 		break;
 	case OUTCOME_FAILED:
@@ -336,10 +362,10 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	}
 	report_stream("standard output", &verdict->out);
 	report_stream("standard error", &verdict->err);
-	if (has_hit(verdict, LIMIT_HIT_OUTPUT))
+	if (verdict_has_hit(verdict, LIMIT_HIT_OUTPUT))
 		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
 			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));
-	if (has_hit(verdict, LIMIT_HIT_PIDS))
+	if (verdict_has_hit(verdict, LIMIT_HIT_PIDS))
 		log_note("limit", "the task was refused processes (--pids %s)",
 			 option_format(policy, OPTION_PIDS, buf, sizeof(buf)));
 	/* Where a limit or a start that failed was told of above, the cure was, too. A log keeps no hints: there they
@@ -347,12 +373,22 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 	if (verdict->hint[0] != '\0' && isatty(STDERR_FILENO) == 1 &&
 	    (verdict->outcome == OUTCOME_EXITED || verdict->outcome == OUTCOME_SIGNALED))
 		log_note("hint", "%s", verdict->hint);
+}
+
+void verdict_report(const struct verdict *verdict, const struct policy *policy)
+{
+	char buf[32];
+
+	if (policy->summary)
+		summary_print(verdict, policy);
+	else
+		report_end(verdict, policy);
 	if (verdict->out.neutralised + verdict->err.neutralised > 0)
 		log_verbose("terminal", "escape sequences that the terminal did not get: %llu (--raw-terminal)",
 			    (unsigned long long)(verdict->out.neutralised +
 						 verdict->err.neutralised));
 	report_refusals(&verdict->refusals);
 	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
-		    verdict->status, (unsigned long long)verdict->wall_ms, (unsigned long long)verdict->cpu_ms,
-		    text_format_size(verdict->memory_peak_bytes, buf, sizeof(buf)));
+		    verdict->status, (unsigned long long)verdict->used.wall_ms, (unsigned long long)verdict->used.cpu_ms,
+		    text_format_size(verdict->used.memory_peak_bytes, buf, sizeof(buf)));
 }

@@ -10,6 +10,7 @@
 #include "policy/layer.h"
 #include "policy/policy.h"
 #include "python/traceback.h"
+#include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
 
@@ -64,10 +65,8 @@ struct verdict {
 	int exit_code; /* -1: none */
 	int signal;    /* 0: none */
 	int status;    /* what capsule-run exits with */
-	uint64_t wall_ms;
-	uint64_t cpu_ms;
-	uint64_t memory_peak_bytes;
-	bool memory_peak_is_group; /* of the whole group, not of its largest process */
+	uint64_t peaks[LIMIT_HIT_MAX]; /* the most that was found, in the unit of the option; 0: unknown */
+	struct meter used;
 	uint64_t overshoot;	   /* bytes or ms over a watched limit */
 	struct verdict_stream out;
 	struct verdict_stream err;
@@ -83,15 +82,25 @@ struct verdict {
 const char *rung_name(enum rung rung);
 const char *limit_hit_name(enum limit_hit hit);
 
+const char *outcome_name(enum outcome outcome);
+
+bool verdict_has_hit(const struct verdict *verdict, enum limit_hit hit);
+
+/* The option whose limit was met. */
+enum option_id limit_hit_option(enum limit_hit hit);
+
 /* The exit status that a verdict earns, as --help lists them. */
 int verdict_status(const struct verdict *verdict);
+
+/* The verdict as doc/verdict.schema.json says, or NULL without memory. */
+json_t *verdict_json(const struct verdict *verdict, const struct policy *policy, const struct plan *plan);
 
 /* Writes the verdict as JSON to fd, which stays the caller's. 0 or -errno. */
 ATTR_CHECKED int verdict_write(const struct verdict *verdict, const struct policy *policy,
 			       const struct plan *plan, int fd, struct error *err);
 
 /* Says on standard error what a user must know: a limit that ended the task, output that was cut; on a
- * terminal the hint, too. */
+ * terminal the hint, too. With --summary that says it all. */
 void verdict_report(const struct verdict *verdict, const struct policy *policy);
 
 #endif

@@ -10,6 +10,8 @@ import textwrap
 import time
 import unittest
 
+import schema
+
 CAPSULE_RUN = os.environ.get("CAPSULE_RUN") or os.path.abspath("capsule-run")
 GUEST_DIR = "/tmp/agent_sandbox"
 ROOT = os.getuid() == 0
@@ -83,6 +85,11 @@ def for_cgroup(wanted):
         return unittest.skipUnless(wanted == has_cgroup(), "no cgroup is at hand" if wanted else "a cgroup is at hand")(item)
 
     return decorate
+
+
+def hits(verdict):
+    """The names of the limits that were met."""
+    return [hit["limit"] for hit in verdict["limits_hit"]]
 
 
 def task_uid():
@@ -230,6 +237,8 @@ class Case(unittest.TestCase):
             with open(self.path("verdict.json")) as f:
                 content = f.read()
             result.verdict = json.loads(content) if content else None
+            if content:
+                self.assertEqual(schema.verdict_errors(result.verdict), [], "\n%s" % result)
         return result
 
     def start(self, *args, sandbox=True, verdict=False, prefix=(), **popen):

@@ -275,7 +275,7 @@ class Claim(HintCase):
     def test_decides_nothing(self):
         self.hint("import sys, os\nsys.stderr.write('Traceback (most recent call last):\\nMemoryError\\n'); os._exit(7)",
                   status=7)
-        self.assertEqual((self.last["outcome"], self.last["exit_code"], self.last["limits_hit"]), ("exited", 7, []))
+        self.assertEqual((self.last["outcome"], self.last["exit_code"], harness.hits(self.last)), ("exited", 7, []))
 
 
 class Hostile(HintCase):

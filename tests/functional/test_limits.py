@@ -16,7 +16,7 @@ class Ram(harness.Case):
     def out_of_memory(self, code, *opts, ram="96M"):
         result = self.check(self.run_capsule("--ram", ram, *opts, "-c", code, verdict=True), 137)
         self.assertEqual(result.verdict["outcome"], "oom")
-        self.assertEqual(result.verdict["limits_hit"], ["ram"])
+        self.assertEqual(harness.hits(result.verdict), ["ram"])
         self.assertIsNone(result.verdict["exit_code"])
         self.assertIn("--ram " + ram, result.err)
         self.assertNotIn("SURVIVED", result.out)
@@ -202,12 +202,12 @@ class Ram(harness.Case):
     def test_handled_memory_error_is_no_outcome(self):
         result = self.check(self.run_capsule("-q", "-c", "try: x = bytes(1 << 62)\nexcept MemoryError: print('caught')",
                                              verdict=True))
-        self.assertEqual((result.out, result.verdict["limits_hit"]), ("caught\n", []))
+        self.assertEqual((result.out, harness.hits(result.verdict)), ("caught\n", []))
 
     def test_peak_is_reported(self):
         result = self.check(self.run_capsule("-q", "-c", "x = b'x' * (100 << 20)", verdict=True))
-        self.assertGreater(result.verdict["memory_peak_bytes"], 100 << 20)
-        self.assertLess(result.verdict["memory_peak_bytes"], 400 << 20)
+        self.assertGreater(result.verdict["usage"]["memory_peak_bytes"], 100 << 20)
+        self.assertLess(result.verdict["usage"]["memory_peak_bytes"], 400 << 20)
 
     def test_rung(self):
         rung = self.check(self.run_capsule("-q", "-c", "pass", verdict=True)).verdict["limits"]["ram"]["rung"]
@@ -237,7 +237,7 @@ class Pids(harness.Case):
         result = self.check(self.run_capsule("-q", "--pids", "20", "-c", self.FORK, verdict=True))
         self.assertEqual(result.out, "EAGAIN 18\n")
         if harness.has_cgroup():
-            self.assertEqual(result.verdict["limits_hit"], ["pids"])
+            self.assertEqual(harness.hits(result.verdict), ["pids"])
 
     def test_threads(self):
         result = self.check(self.run_capsule("-q", "--pids", "20", "-c", """if 1:
@@ -324,7 +324,7 @@ class Disk(harness.Case):
 
     def filled(self, result, hit, option):
         self.check(result, 123)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("disk", [hit]))
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("disk", [hit]))
         self.assertIn(option, result.err)
         self.assertNotIn("SURVIVED", result.out)
 
@@ -380,8 +380,8 @@ class Cpu(harness.Case):
 
     def test_cpu_time_of_one(self):
         result = self.check(self.run_capsule("--cpu-time", "300ms", "--grace", "100ms", "-c", self.BUSY, verdict=True), 124)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("cpu-time", ["cpu-time"]))
-        self.assertGreaterEqual(result.verdict["cpu_ms"], 290)
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("cpu-time", ["cpu-time"]))
+        self.assertGreaterEqual(result.verdict["usage"]["cpu_ms"], 290)
         self.assertIn("--cpu-time 300ms", result.err)
 
     def test_cpu_time_of_a_tree(self):
@@ -461,7 +461,7 @@ class Time(harness.Case):
         marker = "capsule-time-%d-%s" % (os.getpid(), self.id())
         result = self.check(self.run_capsule("-t", timeout, "--grace", grace, *opts, "-c", code, marker, verdict=True), 124)
         self.assertEqual(result.verdict["outcome"], "timeout")
-        self.assertIn("timeout", result.verdict["limits_hit"])
+        self.assertIn("timeout", harness.hits(result.verdict))
         self.assertIn("--timeout " + timeout, result.err)
         self.assertEqual(harness.marked_processes(marker), [])
         return result
@@ -537,7 +537,7 @@ class Time(harness.Case):
 
     def test_before_the_limit(self):
         result = self.check(self.run_capsule("-q", "-t", "1h", "-c", "pass", verdict=True))
-        self.assertEqual(result.verdict["limits_hit"], [])
+        self.assertEqual(harness.hits(result.verdict), [])
 
     def test_exit_124_of_the_tasks_own_is_told_apart(self):
         result = self.check(self.run_capsule("-q", "-c", "raise SystemExit(124)", verdict=True), 124)

@@ -227,14 +227,14 @@ class Bounded(harness.Case):
         self.assertIn("--output", result.err)
         self.assertEqual(result.verdict["outcome"], "exited")
         self.assertEqual(result.verdict["exit_code"], 0)
-        self.assertEqual(result.verdict["limits_hit"], ["output"])
+        self.assertEqual(harness.hits(result.verdict), ["output"])
         stream = result.verdict["stdout"]
         self.assertEqual((stream["bytes"], stream["dropped_bytes"]), (1024, 3977))
 
     def test_exactly_the_bound_is_not_cut(self):
         result = self.check(self.run_capsule("-q", "--output", "1K", "-c", "import os; os.write(1, b'x' * 1024)",
                                              verdict=True))
-        self.assertEqual((len(result.out), result.verdict["limits_hit"]), (1024, []))
+        self.assertEqual((len(result.out), harness.hits(result.verdict)), (1024, []))
 
     def test_each_stream_has_its_own(self):
         code = "import os; os.write(1, b'o' * 1000); os.write(2, b'e' * 2000)"

@@ -16,7 +16,9 @@ tests_unit_libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h tests/unit/el
 unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
+	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
@@ -67,6 +69,8 @@ tests_unit_test_host_LDADD = $(unit_libs) $(CAP_LIBS)
 tests_unit_test_host_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=access,--wrap=fd_read_file_at
 tests_unit_test_probe_LDADD = $(unit_libs)
 tests_unit_test_interpreter_LDADD = $(unit_libs)
+tests_unit_test_capture_LDADD = $(unit_libs)
+tests_unit_test_account_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_ldcache_LDADD = $(unit_libs)
 tests_unit_test_modules_LDADD = $(unit_libs)

@@ -122,6 +122,7 @@ static void test_defaults(void **state)
 	    {OPTION_RESULT, NULL, 0},
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_JSON, "no", 0},
+	    {OPTION_SUMMARY, "no", 0},
 	    {OPTION_QUIET, "no", 0},
 	    {OPTION_VERBOSE, "no", 0},
 	};

@@ -139,15 +139,25 @@ static void test_exited(void **state)
 				  .exit_code = 3,
 				  .status = 3,
 				  .limits_hit = HIT(PIDS) | HIT(OUTPUT),
-				  .wall_ms = 1234,
-				  .cpu_ms = 99,
-				  .memory_peak_bytes = 1ULL << 40,
-				  .memory_peak_is_group = true,
+				  .peaks = {[LIMIT_HIT_OUTPUT] = 1ULL << 40},
+				  .used = {.wall_ms = 1234,
+					   .cpu_ms = 99,
+					   .cpu_from = METER_RUSAGE,
+					   .memory_peak_bytes = 1ULL << 40,
+					   .memory_from = METER_CGROUP,
+					   .is_detailed = true,
+					   .account = {.user_us = 98000,
+						       .system_us = ACCOUNT_UNKNOWN,
+						       .throttled_us = ACCOUNT_UNKNOWN,
+						       .pids_peak = 7}},
 				  .out = {.passed = 10, .dropped = 20},
 				  .err = {.passed = 30, .dropped = 1ULL << 40},
 				  .layers = LAYER_BIT(LAYER_USER) | LAYER_BIT(LAYER_CGROUP)};
+	static const char *const unknown[] = {"system_ms", "throttled_ms", "page_faults", "major_page_faults",
+					      "read_bytes", "written_bytes"};
 	char before[4096];
 	json_t *root;
+	json_t *hit;
 
 	(void)state;
 	verdict.rungs[OPTION_RAM] = RUNG_CGROUP_V2;
@@ -161,17 +171,31 @@ static void test_exited(void **state)
 	assert_int_equal(number_at(root, "exit_code", NULL), 3);
 	assert_true(json_is_null(json_object_get(root, "signal")));
 	assert_true(json_is_true(json_object_get(root, "started")));
-	assert_int_equal(number_at(root, "wall_ms", NULL), 1234);
-	assert_int_equal(number_at(root, "cpu_ms", NULL), 99);
-	assert_int_equal(number_at(root, "memory_peak_bytes", NULL), 1ULL << 40);
-	assert_string_equal(text_at(root, "memory_peak_of", NULL, NULL), "task");
+	assert_int_equal(number_at(root, "usage", "wall_ms"), 1234);
+	assert_int_equal(number_at(root, "usage", "cpu_ms"), 99);
+	assert_int_equal(number_at(root, "usage", "user_ms"), 98);
+	assert_int_equal(number_at(root, "usage", "pids_peak"), 7);
+	assert_int_equal(number_at(root, "usage", "memory_peak_bytes"), 1ULL << 40);
+	assert_string_equal(text_at(root, "usage", "sources", "memory"), "cgroup");
+	assert_string_equal(text_at(root, "usage", "sources", "cpu"), "rusage");
+	/* What nobody counted is null, not 0. */
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
+		CHECK(json_is_null(json_object_get(json_object_get(root, "usage"), unknown[i])), "%s", unknown[i]);
 	assert_int_equal(number_at(root, "stdout", "bytes"), 10);
 	assert_int_equal(number_at(root, "stdout", "dropped_bytes"), 20);
 	assert_int_equal(number_at(root, "stderr", "bytes"), 30);
 	assert_int_equal(number_at(root, "stderr", "dropped_bytes"), 1ULL << 40);
 	assert_int_equal(json_array_size(json_object_get(root, "limits_hit")), 2);
-	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "limits_hit"), 0)), "pids");
-	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "limits_hit"), 1)), "output");
+	hit = json_array_get(json_object_get(root, "limits_hit"), 0);
+	assert_string_equal(text_at(hit, "limit", NULL, NULL), "pids");
+	assert_string_equal(text_at(hit, "unit", NULL, NULL), "count");
+	assert_int_equal(number_at(hit, "value", NULL), 256);
+	assert_true(json_is_null(json_object_get(hit, "peak")));
+	hit = json_array_get(json_object_get(root, "limits_hit"), 1);
+	assert_string_equal(text_at(hit, "limit", NULL, NULL), "output");
+	assert_string_equal(text_at(hit, "unit", NULL, NULL), "bytes");
+	assert_int_equal(number_at(hit, "value", NULL), 16 << 20);
+	assert_int_equal(number_at(hit, "peak", NULL), 1ULL << 40);
 	assert_int_equal(json_array_size(json_object_get(root, "layers")), 2);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "layers"), 1)), "cgroup");
 	assert_string_equal(text_at(root, "runtime", NULL, NULL), "system");
@@ -266,7 +290,7 @@ static void test_outcomes(void **state)
 		assert_int_equal(number_at(root, "signal", NULL), 9);
 		assert_int_equal(number_at(root, "overshoot", NULL), 5);
 		assert_string_equal(text_at(root, "stderr", NULL, NULL), "stdout");
-		assert_string_equal(text_at(root, "memory_peak_of", NULL, NULL), "largest process");
+		CHECK(text_at(root, "explanation", NULL, NULL) != NULL, "%s", rows[i].name);
 		CHECK((json_object_get(root, "error") != NULL) == (rows[i].outcome == OUTCOME_FAILED), "%s",
 		      rows[i].name);
 		json_decref(root);

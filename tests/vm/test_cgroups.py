@@ -90,7 +90,7 @@ class Rung(Case):
     def test_cpu(self):
         code = "import time\nend = time.monotonic() + 6\nwhile time.monotonic() < end: pass"
         verdict = self.check(self.run_capsule("--cpu", "0.2", "-c", code, verdict=True)).verdict
-        self.assertLess(verdict["cpu_ms"], verdict["wall_ms"] * 0.3)
+        self.assertLess(verdict["usage"]["cpu_ms"], verdict["usage"]["wall_ms"] * 0.3)
 
     @only(*WITH_CGROUP)
     def test_cpu_time_of_many(self):
@@ -102,8 +102,8 @@ class Rung(Case):
     def test_out_of_memory_ends_all(self):
         code = "import os, time\nif os.fork(): time.sleep(1000)\n" + HOG
         result = self.check(self.run_capsule("--ram", "64M", "-c", code, verdict=True), 137)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("oom", ["ram"]))
-        self.assertLessEqual(result.verdict["memory_peak_bytes"], 64 << 20)
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("oom", ["ram"]))
+        self.assertLessEqual(result.verdict["usage"]["memory_peak_bytes"], 64 << 20)
 
     @only(*WITH_CGROUP)
     def test_ten_at_once(self):
@@ -150,7 +150,7 @@ class Delegated(Case):
         """A unit's limit is not the task's --ram: what ends the task is told apart, and is no outcome of its own."""
         result = self.in_unit("MemoryMax=150M", "Delegate=yes", args=("--ram", "1G", "-c", HOG))
         self.check(result, 125)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("failed", []))
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("failed", []))
         self.assertIn("memory ran out", result.verdict["error"]["what"])
         self.assertIn("--ram", result.verdict["error"]["hint"])
 

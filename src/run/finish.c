@@ -1,0 +1,56 @@
+/* The last parts of a run: what was found, and what is handed over. */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "run/envelope.h"
+#include "run/run.h"
+
+static uint64_t written(const struct relay_out *relay)
+{
+	return relay->taken + relay->dropped;
+}
+
+void run_take_peaks(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	const struct relay_out *streams[] = {&run->out, &run->err, &run->tty};
+	uint64_t *peaks = verdict->peaks;
+
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		uint64_t bytes = written(streams[i]);
+
+		verdict->used.output_bytes += bytes;
+		if (bytes > peaks[LIMIT_HIT_OUTPUT])
+			peaks[LIMIT_HIT_OUTPUT] = bytes;
+	}
+	peaks[LIMIT_HIT_TIMEOUT] = verdict->used.wall_ms;
+	peaks[LIMIT_HIT_CPU_TIME] = verdict->used.cpu_ms;
+	if (verdict->used.memory_from != METER_RUSAGE)
+		peaks[LIMIT_HIT_RAM] = verdict->used.memory_peak_bytes;
+	if (verdict->used.is_detailed && verdict->used.account.pids_peak != ACCOUNT_UNKNOWN)
+		peaks[LIMIT_HIT_PIDS] = verdict->used.account.pids_peak;
+}
+
+void run_print_envelope(struct run *run, int stdio_closed)
+{
+	const struct envelope_output output = {&run->captured[0], &run->captured[1]};
+	struct verdict *verdict = &run->verdict;
+	struct error err;
+	int r;
+
+	/* The reader may be slow or gone. Signals end us again, so by then there is nothing left to clean up. */
+	cgroup_remove(&run->cg);
+	if (run->signal_fd >= 0)
+		(void)sigprocmask(SIG_SETMASK, &run->caller_mask, NULL);
+	if ((stdio_closed & 2) != 0)
+		r = error_set(&err, "json", EBADF, "write standard output");
+	else
+		r = envelope_write(verdict, run->policy, &run->plan, &output, STDOUT_FILENO, &err);
+	if (r == 0)
+		return;
+	log_error(&err);
+	if (verdict->status == 0)
+		verdict->status = 125;
+}
