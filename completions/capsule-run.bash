@@ -15,6 +15,7 @@ _capsule_run()
 		[--nofile]='64 256 1024 4096'
 		[--fsize]='64M 256M 512M 1G 4G unlimited'
 		[--output]='64M 256M 512M 1G 4G unlimited'
+		[--output-keep]='head tail both'
 		[--disk]='64M 256M 512M 1G 4G unlimited'
 		[--inodes]='64 256 1024 4096 unlimited'
 		[-d]='@dir' [--dir]='@dir'

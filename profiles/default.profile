@@ -17,6 +17,8 @@ nofile = 1024
 fsize = 1G
 # For each stream. More is a loop that prints.
 output = 16M
+# What was printed first, at once: tail and both wait for the end.
+output-keep = head
 # What the task may leave behind on the host's disk.
 disk = 1G
 inodes = 20000

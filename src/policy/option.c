@@ -31,6 +31,8 @@
 
 static const char *const runtime_words[] = {
     [RUNTIME_SYSTEM] = "system", [RUNTIME_CLOSURE] = "closure", NULL};
+static const char *const keep_words[] = {
+    [KEEP_HEAD] = "head", [KEEP_TAIL] = "tail", [KEEP_BOTH] = "both", NULL};
 static const char *const filter_words[] = {
     [POLICY_FILTER_DEFAULT] = "default", [POLICY_FILTER_STRICT] = "strict", NULL};
 
@@ -79,6 +81,12 @@ const struct option_row option_table[OPTION_MAX] = {
 		       .help = "bytes on stdout and stderr; more is dropped",
 		       .more = "For each stream. A task that ends with 0 although its output was "
 			       "cut has status 123."},
+    [OPTION_OUTPUT_KEEP] = {"output-keep", 0, .group = OPTION_GROUP_LIMITS,
+			    CHOICE(output_keep, keep_words, "head", "head|tail|both"),
+			    .help = "what of longer output is passed on",
+			    .more = "tail: what was printed last, and not before the task has ended. both: half of "
+				    "--output as it comes, then a line that says how much was left out, then the "
+				    "end. Both hold it in memory, so that --output is at most 64M."},
     [OPTION_DISK] = {"disk", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(SIZE, limits.disk_bytes, 64 * KIB, EIB, true, "1G", "SIZE"),
 		     .help = "growth of the sandbox directory", .common = true,

@@ -27,6 +27,7 @@ enum option_id {
 	OPTION_NOFILE,
 	OPTION_FSIZE,
 	OPTION_OUTPUT,
+	OPTION_OUTPUT_KEEP,
 	OPTION_DISK,
 	OPTION_INODES,
 	OPTION_DIR,
@@ -70,6 +71,12 @@ struct policy_limits {
 	uint64_t disk_bytes;
 	uint64_t inodes;
 };
+
+/* What of output that is longer than --output is passed on; the words of --output-keep, in order. */
+enum policy_keep { KEEP_HEAD, KEEP_TAIL, KEEP_BOTH };
+
+/* The longest --output whose tail is kept: the supervisor has it in memory, for each stream. */
+#define POLICY_KEEP_MAX (64ULL << 20)
 
 struct policy_bind {
 	char *host;  /* as given */
@@ -120,6 +127,7 @@ struct policy_command {
 
 struct policy {
 	struct policy_limits limits;
+	enum policy_keep output_keep;
 	struct policy_files files;
 	struct policy_command command;
 	struct strlist profiles;      /* --profile, as given */

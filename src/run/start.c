@@ -99,7 +99,8 @@ static int prepare_output(const struct run *run, int stdio_closed, int fd, struc
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_set(err, "stdio", errno, "pipe");
 	*ret_task_fd = fds[1];
-	relay_out_init(relay, fds[0], (stdio_closed & (1 << fd)) != 0 ? -1 : fd, run->policy->limits.output_bytes);
+	relay_out_init(relay, fds[0], (stdio_closed & (1 << fd)) != 0 ? -1 : fd, run->policy->output_keep,
+		       run->policy->limits.output_bytes);
 	if (relay->is_terminal && !run->policy->command.raw_terminal)
 		relay_out_scrub(relay);
 	return 0;
@@ -149,7 +150,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
-	rungs[OPTION_OUTPUT] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
+	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)

@@ -66,7 +66,8 @@ static void on_terminal(struct run *run, int *pty_fd)
 		return;
 	}
 	terminal->pty_fd = take_fd(pty_fd);
-	relay_out_init(&run->tty, read_fd, terminal->fd, run->policy->limits.output_bytes);
+	relay_out_init(&run->tty, read_fd, terminal->fd, run->policy->output_keep,
+		       run->policy->limits.output_bytes);
 	if ((terminal->task.on & 4) != 0)
 		run->tty.tail = &run->tail;
 	if (!run->policy->command.raw_terminal)
@@ -366,14 +367,9 @@ static void loop(struct run *run)
 static struct verdict_stream stream_record(const struct relay_out *relay)
 {
 	return (struct verdict_stream){.passed = relay->passed,
-				       .dropped = relay->dropped,
+				       .dropped = relay_out_dropped(relay),
 				       .neutralised = relay->scrub.neutralised,
 				       .errnum = relay->errnum};
-}
-
-static bool was_cut(const struct relay_out *relay)
-{
-	return relay->dropped > 0 && relay->taken + relay->dropped > relay->bound;
 }
 
 /* Before anything is said there: modes and colours as they were. */
@@ -416,7 +412,7 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
 	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
-	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
+	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	verdict->exit_code = -1;
 	if (run->failed) {

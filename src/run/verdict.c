@@ -201,7 +201,7 @@ static json_t *verdict_json(const struct verdict *verdict, const struct policy *
 	(void)json_object_set_new(root, "limits", limits_json(verdict, policy));
 	/* --runtime, --filter: what "layers" does not say of them. */
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
-		if (option_table[i].kind == OPTION_KIND_CHOICE)
+		if (option_table[i].kind == OPTION_KIND_CHOICE && option_table[i].group != OPTION_GROUP_LIMITS)
 			(void)json_object_set_new(root, option_table[i].name,
 						  json_string(option_format(policy, i, NULL, 0)));
 	(void)json_object_set_new(root, "ids",

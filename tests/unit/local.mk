@@ -27,6 +27,7 @@ check_PROGRAMS += \
 	tests/unit/test_hint \
 	tests/unit/test_host \
 	tests/unit/test_interpreter \
+	tests/unit/test_keep \
 	tests/unit/test_layer \
 	tests/unit/test_ldcache \
 	tests/unit/test_modules \
@@ -66,6 +67,7 @@ tests_unit_test_host_LDADD = $(unit_libs) $(CAP_LIBS)
 tests_unit_test_host_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=access,--wrap=fd_read_file_at
 tests_unit_test_probe_LDADD = $(unit_libs)
 tests_unit_test_interpreter_LDADD = $(unit_libs)
+tests_unit_test_keep_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_ldcache_LDADD = $(unit_libs)
 tests_unit_test_modules_LDADD = $(unit_libs)

@@ -105,6 +105,7 @@ static void test_defaults(void **state)
 	    {OPTION_NOFILE, "1024", 1024},
 	    {OPTION_FSIZE, "1G", 1ULL << 30},
 	    {OPTION_OUTPUT, "16M", 16ULL << 20},
+	    {OPTION_OUTPUT_KEEP, "head", 0},
 	    {OPTION_DISK, "1G", 1ULL << 30},
 	    {OPTION_INODES, "20000", 20000},
 	    {OPTION_DIR, "/tmp/agent_sandbox", 0},
