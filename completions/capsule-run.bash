@@ -10,6 +10,7 @@ _capsule_run()
 		[--pids]='64 256 1024 4096'
 		[--cpu]='0.5 1 2 4 unlimited'
 		[--cpu-time]='1s 10s 1m 10m 1h unlimited'
+		[--compute]='LOW MEDIUM HIGH 10s unlimited'
 		[-t]='1s 10s 1m 10m 1h unlimited' [--timeout]='1s 10s 1m 10m 1h unlimited'
 		[--grace]='1s 10s 1m 10m 1h'
 		[--nofile]='64 256 1024 4096'

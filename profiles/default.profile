@@ -8,6 +8,7 @@ pids = 256
 # Open: a task that computes is what one wants; the wall clock ends what hangs.
 cpu = unlimited
 cpu-time = unlimited
+compute = unlimited
 # Long enough for a real job, short enough that a forgotten one is not there tomorrow.
 timeout = 10m
 # After SIGTERM: time to write a last line.

@@ -292,6 +292,18 @@ static int exclude(struct policy *draft, enum option_id one, enum option_id othe
 	return policy_locate(draft, a > b ? a : b, err);
 }
 
+/* --compute is another way to say --cpu-time: what is printed and put in force is the latter. */
+static int finalize_compute(struct policy *draft, struct error *err)
+{
+	int r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+
+	if (r < 0 || draft->limits.compute_ms == LIMIT_NONE)
+		return r;
+	draft->limits.cpu_time_ms = draft->limits.compute_ms;
+	draft->origin[OPTION_CPU_TIME] = draft->origin[OPTION_COMPUTE];
+	return option_apply_default(draft, OPTION_COMPUTE, err);
+}
+
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)
 {
 	int r = finalize_binds(draft, err);
@@ -304,6 +316,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_require(draft, err);
 	if (r == 0)
 		r = finalize_output(draft, err);
+	if (r == 0)
+		r = finalize_compute(draft, err);
 	if (r == 0)
 		r = exclude(draft, OPTION_QUIET, OPTION_VERBOSE, "", err);
 	if (r == 0)

@@ -22,6 +22,7 @@ enum option_id {
 	OPTION_PIDS,
 	OPTION_CPU,
 	OPTION_CPU_TIME,
+	OPTION_COMPUTE,
 	OPTION_TIMEOUT,
 	OPTION_GRACE,
 	OPTION_NOFILE,
@@ -63,6 +64,7 @@ struct policy_limits {
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
 	uint64_t cpu_time_ms;
+	uint64_t compute_ms; /* --compute as given; policy_finalize() makes cpu_time_ms of it */
 	uint64_t wall_ms;
 	uint64_t grace_ms; /* from SIGTERM to SIGKILL */
 	uint64_t nofile;

@@ -333,6 +333,29 @@ class Cpu(harness.Case):
         self.assertGreaterEqual(result.verdict["cpu_ms"], 290)
         self.assertIn("--cpu-time 300ms", result.err)
 
+    def test_compute_is_cpu_time(self):
+        result = self.check(self.run_capsule("--compute", "300ms", "--grace", "0", "-c", self.BUSY, verdict=True), 124)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("cpu-time", ["cpu-time"]))
+        self.assertEqual(result.verdict["limits"]["cpu-time"]["value"], "300ms")
+
+    def test_compute_by_name(self):
+        profile = self.write("p.profile", "capsule-run-profile 1\ncompute = high\n")
+        for opts, value in ((("--compute", "LOW"), "10s"), (("--compute", "medium"), "1m"),
+                            (("--profile", profile), "10m"), (("--profile", profile, "--cpu-time", "3s"), "3s"),
+                            (("--profile", profile, "--cpu-time", "unlimited"), "unlimited")):
+            with self.subTest(opts):
+                printed = self.check(self.run_capsule(*opts, "--print-policy", "-c", "pass")).out
+                again = self.write("again.profile", printed)
+                second = self.check(self.run_capsule("--profile", again, "--print-policy", "-c", "pass", sandbox=False)).out
+                for text in (printed, second):
+                    words = dict(line.split(None, 3)[::2][:2] for line in text.splitlines() if " = " in line)
+                    self.assertEqual((words["cpu-time"], words["compute"]), (value, "unlimited"))
+
+    def test_compute_that_is_not_understood(self):
+        self.refused(self.run_capsule("--compute", "SOME", "-c", "pass"), "--compute SOME", "LOW|MEDIUM|HIGH", status=2)
+        self.refused(self.run_capsule("--compute", "LOW", "--cpu-time", "1s", "-c", "pass"), "--compute", "--cpu-time",
+                     status=2)
+
     def test_cpu_time_of_a_tree(self):
         """None of them uses much; all together do, those that have ended included."""
         code = """if 1:

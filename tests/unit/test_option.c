@@ -100,6 +100,7 @@ static void test_defaults(void **state)
 	    {OPTION_PIDS, "256", 256},
 	    {OPTION_CPU, "unlimited", LIMIT_NONE},
 	    {OPTION_CPU_TIME, "unlimited", LIMIT_NONE},
+	    {OPTION_COMPUTE, "unlimited", LIMIT_NONE},
 	    {OPTION_TIMEOUT, "10m", 600000},
 	    {OPTION_GRACE, "1s", 1000},
 	    {OPTION_NOFILE, "1024", 1024},

@@ -191,6 +191,7 @@ static void test_finalize(void **state)
 	    {{{OPTION_QUIET, "yes"}, {OPTION_VERBOSE, "yes"}}, COMMAND_SCRIPT, "exclude"},
 	    {{{OPTION_FRESH, "yes"}}, COMMAND_SCRIPT, NULL},
 	    {{{OPTION_FRESH, "yes"}, {OPTION_DIR, "/d"}}, COMMAND_SCRIPT, "exclude"},
+	    {{{OPTION_CPU_TIME, "1s"}, {OPTION_COMPUTE, "LOW"}}, COMMAND_SCRIPT, "exclude"},
 	    {{{OPTION_OUTPUT, "65M"}, {OPTION_OUTPUT_KEEP, "tail"}}, COMMAND_SCRIPT, "more than is kept"},
 	    {{{OPTION_OUTPUT, "unlimited"}, {OPTION_OUTPUT_KEEP, "both"}}, COMMAND_SCRIPT, "more than is kept"},
 	    {{{OPTION_FRESH, "yes"}, {OPTION_DIR, POLICY_DEFAULT_DIR}}, COMMAND_SCRIPT, "exclude"},
