@@ -12,6 +12,7 @@ _capsule_run()
 		[--cpu-time]='1s 10s 1m 10m 1h unlimited'
 		[--compute]='LOW MEDIUM HIGH 10s unlimited'
 		[-t]='1s 10s 1m 10m 1h unlimited' [--timeout]='1s 10s 1m 10m 1h unlimited'
+		[--stall]='1s 10s 1m 10m 1h unlimited'
 		[--grace]='1s 10s 1m 10m 1h'
 		[--nofile]='64 256 1024 4096'
 		[--fsize]='64M 256M 512M 1G 4G unlimited'

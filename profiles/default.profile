@@ -11,6 +11,8 @@ cpu-time = unlimited
 compute = unlimited
 # Long enough for a real job, short enough that a forgotten one is not there tomorrow.
 timeout = 10m
+# Open: to wait is no failure, unless somebody says so.
+stall = unlimited
 # After SIGTERM: time to write a last line.
 grace = 1s
 # The soft limit that most programs are used to.

@@ -73,6 +73,12 @@ const struct option_row option_table[OPTION_MAX] = {
 			.help = "wall-clock time: SIGTERM, then SIGKILL", .common = true,
 			.more = "For the whole task. At the deadline every process gets SIGTERM, "
 				"after --grace SIGKILL; the status is 124."},
+    [OPTION_STALL] = {"stall", 0, .group = OPTION_GROUP_LIMITS,
+		      NUMBER(DURATION, limits.stall_ms, 100, YEAR_MS, true, NULL, "TIME"),
+		      .help = "time without output and CPU use",
+		      .more = "Ends a task, as --timeout does and with outcome stall, that for so long printed "
+			      "nothing on either stream and used less than a hundredth of one core in all its "
+			      "processes. Waiting for input counts; waiting for you to take its output does not."},
     [OPTION_GRACE] = {"grace", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.grace_ms, 0, YEAR_MS, false, "1s", "TIME"),
 		      .help = "time between the two", .more = "0 kills at once."},

@@ -24,6 +24,7 @@ enum option_id {
 	OPTION_CPU_TIME,
 	OPTION_COMPUTE,
 	OPTION_TIMEOUT,
+	OPTION_STALL,
 	OPTION_GRACE,
 	OPTION_NOFILE,
 	OPTION_FSIZE,
@@ -66,6 +67,7 @@ struct policy_limits {
 	uint64_t cpu_time_ms;
 	uint64_t compute_ms; /* --compute as given; policy_finalize() makes cpu_time_ms of it */
 	uint64_t wall_ms;
+	uint64_t stall_ms; /* without output or CPU use */
 	uint64_t grace_ms; /* from SIGTERM to SIGKILL */
 	uint64_t nofile;
 	uint64_t fsize_bytes;

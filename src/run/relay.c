@@ -73,14 +73,14 @@ void relay_out_scrub(struct relay_out *relay)
 	relay->scrubs = true;
 }
 
-static bool out_pending(const struct relay_out *relay)
+bool relay_out_pending(const struct relay_out *relay)
 {
 	return relay->start < relay->end;
 }
 
 unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds)
 {
-	if (out_pending(relay)) {
+	if (relay_out_pending(relay)) {
 		fds[0] = (struct pollfd){.fd = relay->to_fd, .events = POLLOUT};
 		return 1;
 	}
@@ -136,7 +136,7 @@ static void reader_gone(struct relay_out *relay)
 
 static bool flush(struct relay_out *relay)
 {
-	while (out_pending(relay)) {
+	while (relay_out_pending(relay)) {
 		ssize_t n = write_some(relay);
 
 		if (n > 0) {
@@ -195,6 +195,7 @@ static ssize_t take_output(struct relay_out *relay)
 
 	if (n <= 0)
 		return n;
+	relay->seen += (uint64_t)n;
 	if (relay->tail != NULL)
 		tail_add(relay->tail, text, (size_t)n);
 	now = keep_head(&relay->keep, scrub == NULL, text, (size_t)n);
@@ -279,7 +280,7 @@ uint64_t relay_out_dropped(const struct relay_out *relay)
 
 bool relay_out_done(const struct relay_out *relay)
 {
-	return relay->from_fd < 0 && !out_pending(relay) && relay->keep.len == 0;
+	return relay->from_fd < 0 && !relay_out_pending(relay) && relay->keep.len == 0;
 }
 
 void relay_out_put_back(struct relay_out *relay)

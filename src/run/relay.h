@@ -31,6 +31,7 @@ struct relay_out {
 	enum relay_file kind;
 	bool is_terminal;
 	struct keep keep;
+	uint64_t seen;	  /* bytes that the task wrote */
 	uint64_t passed;  /* what the caller got; on a terminal without what was left out */
 	uint64_t dropped; /* what he did not get for other reasons than the bound, which keep counts */
 	bool scrubs;	     /* the caller's is a terminal: escape sequences are judged */
@@ -90,6 +91,9 @@ unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds);
  * may have been handed the other side. */
 void relay_out_run(struct relay_out *relay, bool last);
 void relay_in_run(struct relay_in *relay);
+
+/* True when there is something that the caller has not taken yet. */
+bool relay_out_pending(const struct relay_out *relay);
 
 /* Bytes that the task wrote and the caller did not get. */
 uint64_t relay_out_dropped(const struct relay_out *relay);

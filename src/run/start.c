@@ -150,7 +150,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
-	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
+	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_STALL] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)

@@ -18,14 +18,14 @@ static const char *const outcome_names[] = {
     [OUTCOME_EXITED] = "exited",	[OUTCOME_SIGNALED] = "signaled",
     [OUTCOME_TIMEOUT] = "timeout",	[OUTCOME_CPU_TIME] = "cpu-time",
     [OUTCOME_OUT_OF_MEMORY] = "oom",	[OUTCOME_DISK] = "disk",
-    [OUTCOME_FAILED] = "failed",
+    [OUTCOME_FAILED] = "failed",	[OUTCOME_STALL] = "stall",
 };
 _Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "one name for each outcome");
 
 static const char *const limit_hit_names[] = {
     [LIMIT_HIT_TIMEOUT] = "timeout", [LIMIT_HIT_CPU_TIME] = "cpu-time", [LIMIT_HIT_RAM] = "ram",
     [LIMIT_HIT_PIDS] = "pids",	     [LIMIT_HIT_OUTPUT] = "output",	[LIMIT_HIT_DISK] = "disk",
-    [LIMIT_HIT_INODES] = "inodes",
+    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",
 };
 _Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
 
@@ -64,6 +64,7 @@ int verdict_status(const struct verdict *verdict)
 		return 128 + verdict->signal;
 	case OUTCOME_TIMEOUT:
 	case OUTCOME_CPU_TIME:
+	case OUTCOME_STALL:
 		return 124;
 	case OUTCOME_OUT_OF_MEMORY:
 		return 128 + SIGKILL;
@@ -262,6 +263,9 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 		break;
 	case OUTCOME_CPU_TIME:
 		report_limit(verdict, policy, OPTION_CPU_TIME, "the task ran out of CPU time");
+		break;
+	case OUTCOME_STALL:
+		report_limit(verdict, policy, OPTION_STALL, "the task stalled: no output, no CPU use");
 		break;
 	case OUTCOME_OUT_OF_MEMORY:
 		report_limit(verdict, policy, OPTION_RAM, "the task ran out of memory");

@@ -324,6 +324,42 @@ class Disk(harness.Case):
         self.check(self.run_capsule("-q", "--disk", "8M", "--ram", "512M", "-c", code))
 
 
+class Stall(harness.Case):
+    def stalls(self, code, *opts, **kw):
+        result = self.check(self.run_capsule("--stall", "1s", *opts, "-c", code, verdict=True, **kw), 124)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("stall", ["stall"]))
+        self.assertIn("--stall 1s", result.err)
+        self.assertGreaterEqual(result.verdict["wall_ms"], 1000)
+        return result
+
+    def test_sleep(self):
+        self.stalls("import time; time.sleep(600)")
+
+    def test_after_work(self):
+        self.assertEqual(self.stalls("print('worked'); import time; time.sleep(600)").out, "worked\n")
+
+    def test_timers_are_no_work(self):
+        self.stalls("import time\nwhile True: time.sleep(0.2)")
+
+    def test_input_that_does_not_come(self):
+        read_fd, write_fd = os.pipe()
+        with open(read_fd, "rb") as stdin, open(write_fd, "wb"):
+            self.stalls("input()", stdin=stdin)
+
+    def test_one_that_ignores_sigterm(self):
+        self.stalls("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)", "--grace",
+                    "100ms")
+
+    def test_output_is_life(self):
+        self.check(self.run_capsule("-q", "--stall", "2s", "-c", "import time\nfor i in range(30):\n"
+                                    "    print(i, flush=True); time.sleep(0.1)"))
+
+    def test_work_of_a_child_is_life(self):
+        self.check(self.run_capsule("-q", "--stall", "2s", "-c", "import os, time\nif os.fork() == 0:\n"
+                                    "    end = time.monotonic() + 4\n    while time.monotonic() < end: pass\n"
+                                    "    os._exit(0)\nos.wait()"))
+
+
 class Cpu(harness.Case):
     BUSY = "while True: pass"
 

@@ -102,6 +102,7 @@ static void test_defaults(void **state)
 	    {OPTION_CPU_TIME, "unlimited", LIMIT_NONE},
 	    {OPTION_COMPUTE, "unlimited", LIMIT_NONE},
 	    {OPTION_TIMEOUT, "10m", 600000},
+	    {OPTION_STALL, "unlimited", LIMIT_NONE},
 	    {OPTION_GRACE, "1s", 1000},
 	    {OPTION_NOFILE, "1024", 1024},
 	    {OPTION_FSIZE, "1G", 1ULL << 30},
