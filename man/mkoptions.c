@@ -36,7 +36,8 @@ static const char *words_of(const struct option_row *row, char *buf, size_t size
 	    [OPTION_VALUES_VARIABLE] = "@variable", [OPTION_VALUES_LAYER] = "@layer",
 	    [OPTION_VALUES_PROFILE] = "@profile",
 	};
-	const char *words = row->kind == OPTION_KIND_SIZE	? "64M 256M 512M 1G 4G"
+	const char *words = row->words != NULL			? "LOW MEDIUM HIGH 10s"
+			    : row->kind == OPTION_KIND_SIZE	? "64M 256M 512M 1G 4G"
 			    : row->kind == OPTION_KIND_DURATION ? "1s 10s 1m 10m 1h"
 			    : row->kind == OPTION_KIND_MILLI	? "0.5 1 2 4"
 			    : row->kind == OPTION_KIND_COUNT	? "64 256 1024 4096"

@@ -8,8 +8,11 @@ pids = 256
 # Open: a task that computes is what one wants; the wall clock ends what hangs.
 cpu = unlimited
 cpu-time = unlimited
+compute = unlimited
 # Long enough for a real job, short enough that a forgotten one is not there tomorrow.
 timeout = 10m
+# Open: to wait is no failure, unless somebody says so.
+stall = unlimited
 # After SIGTERM: time to write a last line.
 grace = 1s
 # The soft limit that most programs are used to.
@@ -17,6 +20,8 @@ nofile = 1024
 fsize = 1G
 # For each stream. More is a loop that prints.
 output = 16M
+# What was printed first, at once: tail and both wait for the end.
+output-keep = head
 # What the task may leave behind on the host's disk.
 disk = 1G
 inodes = 20000

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* The offset of a field; does not compile when the field's type is not the row's. */
 #define FIELD(type, field)                                                                         \
@@ -29,8 +30,13 @@
 #define EIB (1ULL << 60)
 #define YEAR_MS (366ULL * 86400000)
 
+/* At least what the `capsule` project's budgets of the same names allow. */
+static const struct option_word compute_words[] = {
+    {"LOW", 10000}, {"MEDIUM", 60000}, {"HIGH", 600000}, {NULL, 0}};
 static const char *const runtime_words[] = {
     [RUNTIME_SYSTEM] = "system", [RUNTIME_CLOSURE] = "closure", NULL};
+static const char *const keep_words[] = {
+    [KEEP_HEAD] = "head", [KEEP_TAIL] = "tail", [KEEP_BOTH] = "both", NULL};
 static const char *const filter_words[] = {
     [POLICY_FILTER_DEFAULT] = "default", [POLICY_FILTER_STRICT] = "strict", NULL};
 
@@ -57,11 +63,22 @@ const struct option_row option_table[OPTION_MAX] = {
 			 .help = "CPU time of the whole task",
 			 .more = "Summed over all processes; at the limit as for --timeout, with "
 				 "outcome cpu-time."},
+    [OPTION_COMPUTE] = {"compute", 0, .group = OPTION_GROUP_LIMITS,
+			NUMBER(DURATION, limits.compute_ms, 10, YEAR_MS, true, NULL, "LOW|MEDIUM|HIGH|TIME"),
+			.words = compute_words, .help = "CPU time by name: 10s, 1m, 10m",
+			.more = "The same limit as --cpu-time, which it excludes: LOW is 10s, MEDIUM 1m, HIGH 10m. "
+				"Of a profile and the command line, what is said later holds."},
     [OPTION_TIMEOUT] = {"timeout", 't', .group = OPTION_GROUP_LIMITS,
 			NUMBER(DURATION, limits.wall_ms, 10, YEAR_MS, true, "10m", "TIME"),
 			.help = "wall-clock time: SIGTERM, then SIGKILL", .common = true,
 			.more = "For the whole task. At the deadline every process gets SIGTERM, "
 				"after --grace SIGKILL; the status is 124."},
+    [OPTION_STALL] = {"stall", 0, .group = OPTION_GROUP_LIMITS,
+		      NUMBER(DURATION, limits.stall_ms, 100, YEAR_MS, true, NULL, "TIME"),
+		      .help = "time without output and CPU use",
+		      .more = "Ends a task, as --timeout does and with outcome stall, that for so long printed "
+			      "nothing on either stream and used less than a hundredth of one core in all its "
+			      "processes. Waiting for input counts; waiting for you to take its output does not."},
     [OPTION_GRACE] = {"grace", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.grace_ms, 0, YEAR_MS, false, "1s", "TIME"),
 		      .help = "time between the two", .more = "0 kills at once."},
@@ -79,6 +96,12 @@ const struct option_row option_table[OPTION_MAX] = {
 		       .help = "bytes on stdout and stderr; more is dropped",
 		       .more = "For each stream. A task that ends with 0 although its output was "
 			       "cut has status 123."},
+    [OPTION_OUTPUT_KEEP] = {"output-keep", 0, .group = OPTION_GROUP_LIMITS,
+			    CHOICE(output_keep, keep_words, "head", "head|tail|both"),
+			    .help = "what of longer output is passed on",
+			    .more = "tail: what was printed last, and not before the task has ended. both: half of "
+				    "--output as it comes, then a line that says how much was left out, then the "
+				    "end. Both hold it in memory, so that --output is at most 64M."},
     [OPTION_DISK] = {"disk", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(SIZE, limits.disk_bytes, 64 * KIB, EIB, true, "1G", "SIZE"),
 		     .help = "growth of the sandbox directory", .common = true,
@@ -289,6 +312,17 @@ static const char *example_of(enum option_kind kind)
 	return "a whole number";
 }
 
+/* The number that a word stands for. */
+static bool find_word(const struct option_row *row, const char *value, uint64_t *ret)
+{
+	for (const struct option_word *w = row->words; w != NULL && w->word != NULL; w++)
+		if (strcasecmp(w->word, value) == 0) {
+			*ret = w->value;
+			return true;
+		}
+	return false;
+}
+
 static int apply_number(struct policy *draft, const struct option_row *row, const char *value,
 			struct error *err)
 {
@@ -300,10 +334,10 @@ static int apply_number(struct policy *draft, const struct option_row *row, cons
 		*(uint64_t *)field(draft, row) = LIMIT_NONE;
 		return 0;
 	}
-	if (parse_number(row, value, &number) < 0) {
+	if (!find_word(row, value, &number) && parse_number(row, value, &number) < 0) {
 		error_set(err, "usage", 0, "--%s %s: not understood", row->name, value);
-		return error_hint(err, "accepted: %s%s", example_of(row->kind),
-				  row->open ? ", or unlimited" : "");
+		return error_hint(err, "accepted: %s%s%s%s", row->words != NULL ? row->metavar : "",
+				  row->words != NULL ? "; TIME is " : "", example_of(row->kind), row->open ? ", or unlimited" : "");
 	}
 	if (number < row->min || number > row->max) {
 		error_set(err, "usage", 0, "--%s %s: out of range", row->name, value);

@@ -40,6 +40,12 @@ enum option_values {
 	OPTION_VALUES_PROFILE,
 };
 
+/* A word that stands for a number. */
+struct option_word {
+	const char *word; /* NULL ends a list; case does not count */
+	uint64_t value;
+};
+
 struct option_row {
 	const char *name;
 	char letter; /* short option, or 0 */
@@ -49,6 +55,7 @@ struct option_row {
 	uint64_t min;  /* bounds of a number, in the field's unit */
 	uint64_t max;
 	bool open; /* takes "unlimited" */
+	const struct option_word *words; /* that a number takes as well, or NULL */
 	const char *const *choices; /* the words of a choice, then NULL */
 	const char *preset; /* default, as it would be written; NULL: unset, or open */
 	const char *metavar; /* NULL for a flag */

@@ -278,6 +278,23 @@ static int finalize_require(struct policy *draft, struct error *err)
 	return 0;
 }
 
+/* What is kept for the end lies in memory. */
+static int finalize_output(struct policy *draft, struct error *err)
+{
+	enum origin keep = draft->origin[OPTION_OUTPUT_KEEP];
+	enum origin bound = draft->origin[OPTION_OUTPUT];
+	char buf[32];
+
+	if (draft->output_keep == KEEP_HEAD || draft->limits.output_bytes <= POLICY_KEEP_MAX)
+		return 0;
+	error_set(err, "usage", 0, "--output-keep %s: --output %s is more than is kept",
+		  option_format(draft, OPTION_OUTPUT_KEEP, NULL, 0),
+		  option_format(draft, OPTION_OUTPUT, buf, sizeof(buf)));
+	error_hint(err, "with it --output is at most %s",
+		   text_format_size(POLICY_KEEP_MAX, buf, sizeof(buf)));
+	return policy_locate(draft, keep > bound ? keep : bound, err);
+}
+
 /* Of two options that exclude each other the later one wins; in one place they are an error. */
 static int exclude(struct policy *draft, enum option_id one, enum option_id other, const char *why,
 		   struct error *err)
@@ -294,6 +311,18 @@ static int exclude(struct policy *draft, enum option_id one, enum option_id othe
 	return policy_locate(draft, a > b ? a : b, err);
 }
 
+/* --compute is another way to say --cpu-time: what is printed and put in force is the latter. */
+static int finalize_compute(struct policy *draft, struct error *err)
+{
+	int r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+
+	if (r < 0 || draft->limits.compute_ms == LIMIT_NONE)
+		return r;
+	draft->limits.cpu_time_ms = draft->limits.compute_ms;
+	draft->origin[OPTION_CPU_TIME] = draft->origin[OPTION_COMPUTE];
+	return option_apply_default(draft, OPTION_COMPUTE, err);
+}
+
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)
 {
 	int r = finalize_binds(draft, err);
@@ -306,6 +335,10 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_json(draft, err);
 	if (r == 0)
 		r = finalize_require(draft, err);
+	if (r == 0)
+		r = finalize_output(draft, err);
+	if (r == 0)
+		r = finalize_compute(draft, err);
 	if (r == 0)
 		r = exclude(draft, OPTION_QUIET, OPTION_VERBOSE, "", err);
 	if (r == 0)

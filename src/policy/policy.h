@@ -22,11 +22,14 @@ enum option_id {
 	OPTION_PIDS,
 	OPTION_CPU,
 	OPTION_CPU_TIME,
+	OPTION_COMPUTE,
 	OPTION_TIMEOUT,
+	OPTION_STALL,
 	OPTION_GRACE,
 	OPTION_NOFILE,
 	OPTION_FSIZE,
 	OPTION_OUTPUT,
+	OPTION_OUTPUT_KEEP,
 	OPTION_DISK,
 	OPTION_INODES,
 	OPTION_DIR,
@@ -63,7 +66,9 @@ struct policy_limits {
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
 	uint64_t cpu_time_ms;
+	uint64_t compute_ms; /* --compute as given; policy_finalize() makes cpu_time_ms of it */
 	uint64_t wall_ms;
+	uint64_t stall_ms; /* without output or CPU use */
 	uint64_t grace_ms; /* from SIGTERM to SIGKILL */
 	uint64_t nofile;
 	uint64_t fsize_bytes;
@@ -71,6 +76,12 @@ struct policy_limits {
 	uint64_t disk_bytes;
 	uint64_t inodes;
 };
+
+/* What of output that is longer than --output is passed on; the words of --output-keep, in order. */
+enum policy_keep { KEEP_HEAD, KEEP_TAIL, KEEP_BOTH };
+
+/* The longest --output whose tail is kept: the supervisor has it in memory, for each stream. */
+#define POLICY_KEEP_MAX (64ULL << 20)
 
 struct policy_bind {
 	char *host;  /* as given */
@@ -121,6 +132,7 @@ struct policy_command {
 
 struct policy {
 	struct policy_limits limits;
+	enum policy_keep output_keep;
 	struct policy_files files;
 	struct policy_command command;
 	struct strlist profiles;      /* --profile, as given */

@@ -103,6 +103,12 @@ char *explain(const struct verdict *verdict, const struct policy *policy, char *
 		(void)snprintf(buf, EXPLAIN_MAX, "The task was ended because it used more CPU time than %s allows.",
 			       limit_text(policy, OPTION_CPU_TIME, limit, sizeof(limit)));
 		break;
+	case OUTCOME_STALL:
+		(void)snprintf(buf, EXPLAIN_MAX,
+			       "The task was ended because it printed nothing and used no CPU time for as long as "
+			       "%s allows.",
+			       limit_text(policy, OPTION_STALL, limit, sizeof(limit)));
+		break;
 	case OUTCOME_OUT_OF_MEMORY:
 		(void)snprintf(buf, EXPLAIN_MAX, "The task was ended because it needed more memory than %s allows.",
 			       limit_text(policy, OPTION_RAM, limit, sizeof(limit)));

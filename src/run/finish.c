@@ -9,7 +9,7 @@
 
 static uint64_t written(const struct relay_out *relay)
 {
-	return relay->taken + relay->dropped;
+	return relay->seen;
 }
 
 void run_take_peaks(struct run *run)

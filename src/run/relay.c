@@ -49,9 +49,10 @@ static enum relay_file file_kind(int fd)
 	return S_ISSOCK(st.st_mode) ? RELAY_FILE_SOCKET : RELAY_FILE_SLOW;
 }
 
-void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound)
+void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, enum policy_keep mode, uint64_t bound)
 {
-	*relay = (struct relay_out){.from_fd = from_fd, .own_fd = -1, .to_fd = to_fd, .bound = bound};
+	*relay = (struct relay_out){.from_fd = from_fd, .own_fd = -1, .to_fd = to_fd};
+	keep_init(&relay->keep, mode, bound);
 	relay->kind = to_fd < 0 ? RELAY_FILE_PLAIN : file_kind(to_fd);
 	relay->is_terminal = relay->kind == RELAY_FILE_SLOW && isatty(to_fd);
 	/* A stopped terminal (Ctrl-S) must not stop us: the caller's own open file can't be made
@@ -72,14 +73,14 @@ void relay_out_scrub(struct relay_out *relay)
 	relay->scrubs = true;
 }
 
-static bool out_pending(const struct relay_out *relay)
+bool relay_out_pending(const struct relay_out *relay)
 {
 	return relay->start < relay->end;
 }
 
 unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds)
 {
-	if (out_pending(relay)) {
+	if (relay_out_pending(relay)) {
 		fds[0] = (struct pollfd){.fd = relay->to_fd, .events = POLLOUT};
 		return 1;
 	}
@@ -126,8 +127,8 @@ static ssize_t write_some(const struct relay_out *relay)
  * has no such end: what comes is lost. */
 static void reader_gone(struct relay_out *relay)
 {
-	relay->dropped += relay->end - relay->start;
-	relay->start = relay->end = 0;
+	relay->dropped += relay->end - relay->start - relay->note + keep_discard(&relay->keep);
+	relay->start = relay->end = relay->note = 0;
 	relay->to_fd = -1;
 	if (!relay->is_terminal)
 		close_fd(&relay->from_fd);
@@ -135,12 +136,15 @@ static void reader_gone(struct relay_out *relay)
 
 static bool flush(struct relay_out *relay)
 {
-	while (out_pending(relay)) {
+	while (relay_out_pending(relay)) {
 		ssize_t n = write_some(relay);
 
 		if (n > 0) {
+			size_t ours = (size_t)n < relay->note ? (size_t)n : relay->note;
+
 			relay->start += (size_t)n;
-			relay->passed += (uint64_t)n;
+			relay->note -= ours;
+			relay->passed += (size_t)n - ours;
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			return false;
 		} else {
@@ -154,19 +158,6 @@ static bool flush(struct relay_out *relay)
 	return true;
 }
 
-/* Cuts what was read down to what may still be passed on. */
-static size_t apply_bound(struct relay_out *relay, size_t n)
-{
-	uint64_t room = relay->bound - relay->taken;
-
-	if (relay->bound != LIMIT_NONE && n > room) {
-		relay->dropped += n - room;
-		n = (size_t)room;
-	}
-	relay->taken += n;
-	return n;
-}
-
 /* Leaves out the CR of each CR LF. */
 static size_t drop_returns(char *text, size_t len)
 {
@@ -178,23 +169,13 @@ static size_t drop_returns(char *text, size_t len)
 	return n;
 }
 
-/* Reads what the task wrote, as it is to be passed on, into the buffer, which is empty. As read(). */
-static ssize_t take_output(struct relay_out *relay)
+/* Makes of len bytes, which lie in text or, where nobody judges, in the buffer, what goes out next. */
+static void stage_output(struct relay_out *relay, char *text, size_t len)
 {
-	char chunk[SCRUB_CHUNK];
-	ssize_t n = relay->scrubs ? read(relay->from_fd, chunk, sizeof(chunk))
-				  : read(relay->from_fd, relay->buffer, RELAY_BUFFER);
-	size_t len;
-
-	if (n <= 0)
-		return n;
-	if (relay->tail != NULL)
-		tail_add(relay->tail, relay->scrubs ? chunk : relay->buffer, (size_t)n);
-	len = apply_bound(relay, (size_t)n);
 	if (relay->drops_returns)
-		len = drop_returns(relay->scrubs ? chunk : relay->buffer, len);
+		len = drop_returns(text, len);
 	if (relay->scrubs)
-		len = scrub_run(&relay->scrub, chunk, len, relay->buffer);
+		len = scrub_run(&relay->scrub, text, len, relay->buffer);
 	relay->start = 0;
 	relay->end = len;
 	if (relay->to_fd < 0) {
@@ -206,7 +187,65 @@ static ssize_t take_output(struct relay_out *relay)
 		relay->passed += len;
 		relay->end = 0;
 	}
+}
+
+/* Reads what the task wrote, as it is to be passed on, into the buffer, which is empty. As read(). */
+static ssize_t take_output(struct relay_out *relay)
+{
+	char chunk[SCRUB_CHUNK];
+	char *text = relay->scrubs ? chunk : relay->buffer;
+	struct scrub *scrub = relay->scrubs ? &relay->scrub : NULL;
+	ssize_t n = read(relay->from_fd, text, relay->scrubs ? sizeof(chunk) : RELAY_BUFFER);
+	size_t now;
+
+	if (n <= 0)
+		return n;
+	relay->seen += (uint64_t)n;
+	if (relay->tail != NULL)
+		tail_add(relay->tail, text, (size_t)n);
+	now = keep_head(&relay->keep, scrub == NULL, text, (size_t)n);
+	/* Before the scrub's state goes on, and before the buffer changes. */
+	if (scrub != NULL)
+		stage_output(relay, text, now);
+	if (keep_rest(&relay->keep, scrub, text + now, (size_t)n - now) < 0) {
+		relay->errnum = ENOMEM;
+		reader_gone(relay);
+	} else if (scrub == NULL) {
+		stage_output(relay, text, now);
+	}
 	return n;
+}
+
+/* The task's side has ended: what was kept goes out. True when all of it has. */
+static bool pass_kept(struct relay_out *relay)
+{
+	char chunk[SCRUB_CHUNK];
+
+	if (!relay->ended) {
+		keep_end(&relay->keep, relay->scrubs ? &relay->scrub : NULL);
+		if (relay->buffer != NULL && (relay->to_fd >= 0 || relay->capture != NULL))
+			relay->note = relay->end =
+			    keep_note(&relay->keep, relay->is_terminal && !relay->drops_returns ? "\r\n" : "\n",
+				      relay->buffer);
+		if (relay->to_fd < 0) {
+			if (relay->note > 0 && capture_add(relay->capture, relay->buffer, relay->note) < 0)
+				relay->errnum = ENOMEM;
+			relay->note = relay->end = 0;
+		}
+		relay->ended = true;
+		if (!flush(relay))
+			return false;
+	}
+	for (;;) {
+		char *text = relay->scrubs ? chunk : relay->buffer;
+		size_t len = keep_give(&relay->keep, text, SCRUB_CHUNK);
+
+		if (len == 0)
+			return true;
+		stage_output(relay, text, len);
+		if (!flush(relay))
+			return false;
+	}
 }
 
 void relay_out_run(struct relay_out *relay, bool last)
@@ -218,6 +257,8 @@ void relay_out_run(struct relay_out *relay, bool last)
 		reader_gone(relay);
 	if (!flush(relay))
 		return;
+	if (relay->ended)
+		(void)pass_kept(relay);
 	/* A bounded number of turns: the other streams and the timers get theirs. */
 	for (unsigned int turn = 0; turn < 16 && relay->from_fd >= 0; turn++) {
 		ssize_t n;
@@ -234,6 +275,7 @@ void relay_out_run(struct relay_out *relay, bool last)
 			return;
 		if (n <= 0) {
 			close_fd(&relay->from_fd);
+			(void)pass_kept(relay);
 			return;
 		}
 		if (!flush(relay))
@@ -241,9 +283,14 @@ void relay_out_run(struct relay_out *relay, bool last)
 	}
 }
 
+uint64_t relay_out_dropped(const struct relay_out *relay)
+{
+	return relay->dropped + relay->keep.omitted;
+}
+
 bool relay_out_done(const struct relay_out *relay)
 {
-	return relay->from_fd < 0 && !out_pending(relay);
+	return relay->from_fd < 0 && !relay_out_pending(relay) && relay->keep.len == 0;
 }
 
 void relay_out_put_back(struct relay_out *relay)
@@ -260,7 +307,7 @@ void relay_out_put_back(struct relay_out *relay)
 
 void relay_out_abandon(struct relay_out *relay)
 {
-	uint64_t left = relay->end - relay->start;
+	uint64_t left = relay->end - relay->start - relay->note + keep_discard(&relay->keep);
 
 	if (relay->from_fd >= 0)
 		left += unread_by_task(relay->from_fd);
@@ -274,7 +321,8 @@ void relay_out_fini(struct relay_out *relay)
 	close_fd(&relay->from_fd);
 	close_fd(&relay->own_fd);
 	relay->to_fd = -1;
-	relay->start = relay->end = 0;
+	relay->start = relay->end = relay->note = 0;
+	(void)keep_discard(&relay->keep);
 	free(relay->buffer);
 	relay->buffer = NULL;
 }

@@ -16,6 +16,7 @@
 #include "base/capture.h"
 #include "base/error.h"
 #include "base/tail.h"
+#include "run/keep.h"
 #include "run/scrub.h"
 
 #define RELAY_BUFFER 65536
@@ -30,10 +31,10 @@ struct relay_out {
 	int to_fd;   /* the caller's, or own_fd; -1 when the reader went away or it was closed from the start */
 	enum relay_file kind;
 	bool is_terminal;
-	uint64_t bound; /* bytes that are taken; LIMIT_NONE for all */
-	uint64_t taken;
-	uint64_t passed; /* what the caller got; on a terminal without what was left out */
-	uint64_t dropped;
+	struct keep keep;
+	uint64_t seen;	  /* bytes that the task wrote */
+	uint64_t passed;  /* what the caller got; on a terminal without what was left out */
+	uint64_t dropped; /* what he did not get for other reasons than the bound, which keep counts */
 	bool scrubs;	     /* the caller's is a terminal: escape sequences are judged */
 	bool drops_returns;  /* it makes CR LF of each LF itself, and so did the task's */
 	struct scrub scrub;
@@ -42,6 +43,8 @@ struct relay_out {
 	size_t end;
 	char *buffer; /* RELAY_BUFFER bytes, when first needed */
 	struct capture *capture; /* takes what is passed on where there is no to_fd; borrowed, or NULL */
+	size_t note;  /* of those: a line of ours, which is not counted */
+	bool ended;   /* the task's side is at its end, and what was kept goes out */
 	struct tail *tail; /* keeps the last of what the task wrote, passed on or not; borrowed, or NULL */
 };
 
@@ -68,8 +71,9 @@ struct relay_in {
 	char *buffer;
 };
 
-/* Takes a pipe whose other end the task writes to. to_fd is not owned; -1 discards. */
-void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, uint64_t bound);
+/* Takes a pipe whose other end the task writes to. to_fd is not owned; -1 discards. mode and bound as for
+ * keep_init(). */
+void relay_out_init(struct relay_out *relay, int from_fd, int to_fd, enum policy_keep mode, uint64_t bound);
 
 /* The caller's side is a terminal: what acts on it is left out (scrub.h). */
 void relay_out_scrub(struct relay_out *relay);
@@ -89,6 +93,12 @@ unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds);
  * may have been handed the other side. */
 void relay_out_run(struct relay_out *relay, bool last);
 void relay_in_run(struct relay_in *relay);
+
+/* True when there is something that the caller has not taken yet. */
+bool relay_out_pending(const struct relay_out *relay);
+
+/* Bytes that the task wrote and the caller did not get. */
+uint64_t relay_out_dropped(const struct relay_out *relay);
 
 /* True when everything that the task wrote has been passed on or dropped. */
 bool relay_out_done(const struct relay_out *relay);

@@ -9,6 +9,7 @@
 #include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
+#include "run/stall.h"
 #include "run/terminal.h"
 #include "run/verdict.h"
 #include "run/watch.h"
@@ -47,6 +48,7 @@ struct run {
 	uint64_t suspend_ms;  /* we were asked to stop: not later than this */
 	uint64_t hang_up_ms;  /* the terminal is gone: SIGKILL for all, but init says how it ended */
 	uint64_t tick_ms;     /* next look at the watchdogs and the cgroup */
+	struct stall stall;
 	bool killed;	      /* all of it, by us */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
 	int interrupted;      /* a signal that was passed on (SIGINT before others), or 0 */

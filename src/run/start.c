@@ -100,7 +100,7 @@ static int prepare_output(struct run *run, int stdio_closed, int fd, struct rela
 		return error_set(err, "stdio", errno, "pipe");
 	*ret_task_fd = fds[1];
 	relay_out_init(relay, fds[0], run->policy->json || (stdio_closed & (1 << fd)) != 0 ? -1 : fd,
-		       run->policy->limits.output_bytes);
+		       run->policy->output_keep, run->policy->limits.output_bytes);
 	if (run->policy->json)
 		relay->capture = &run->captured[fd - STDOUT_FILENO];
 	if (relay->is_terminal && !run->policy->command.raw_terminal)
@@ -152,7 +152,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
-	rungs[OPTION_OUTPUT] = rungs[OPTION_TIMEOUT] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
+	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_STALL] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)

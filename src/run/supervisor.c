@@ -26,6 +26,7 @@
 #include "run/hint.h"
 #include "run/job.h"
 #include "run/run.h"
+#include "run/scan.h"
 
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
@@ -66,7 +67,8 @@ static void on_terminal(struct run *run, int *pty_fd)
 		return;
 	}
 	terminal->pty_fd = take_fd(pty_fd);
-	relay_out_init(&run->tty, read_fd, terminal->fd, run->policy->limits.output_bytes);
+	relay_out_init(&run->tty, read_fd, terminal->fd, run->policy->output_keep,
+		       run->policy->limits.output_bytes);
 	if ((terminal->task.on & 4) != 0)
 		run->tty.tail = &run->tail;
 	if (!run->policy->command.raw_terminal)
@@ -286,6 +288,24 @@ static void check_watch(struct run *run, uint64_t now)
 	}
 }
 
+/* The counter of the group that holds it, else the sum over its processes; what can't be read is no sign of life. */
+static void check_stall(struct run *run, uint64_t now)
+{
+	bool excused = !run->verdict.started || run->ending != OUTCOME_MAX || relay_out_pending(&run->out) ||
+		       relay_out_pending(&run->err) || relay_out_pending(&run->tty);
+	uint64_t cpu_ms = run->stall.cpu_ms;
+	struct cgroup_stats stats;
+	uint64_t sum;
+
+	cgroup_read(&run->cg, &stats);
+	if (stats.has_cpu)
+		cpu_ms = stats.cpu_us / 1000;
+	else if (run->watch.proc_fd >= 0 && scan_cpu(run->watch.proc_fd, &sum, NULL))
+		cpu_ms = sum;
+	if (stall_look(&run->stall, now, cpu_ms, run->out.seen + run->err.seen + run->tty.seen, excused))
+		end_task(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
+}
+
 /* Deadlines that have come; returns the time of the next. */
 static uint64_t check_deadlines(struct run *run)
 {
@@ -307,6 +327,8 @@ static uint64_t check_deadlines(struct run *run)
 		now = clock_ms();
 		run->tick_ms = now + (watches ? WATCH_TICK_MS : CGROUP_TICK_MS);
 	}
+	if (looks && now >= run->stall.next_ms)
+		check_stall(run, now);
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
@@ -327,7 +349,11 @@ static uint64_t check_deadlines(struct run *run)
 		next = run->deadline_ms;
 	if (run->kill_ms < next)
 		next = run->kill_ms;
-	return looks && !run->killed && run->tick_ms < next ? run->tick_ms : next;
+	if (!looks || run->killed)
+		return next;
+	if (run->stall.next_ms < next)
+		next = run->stall.next_ms;
+	return run->tick_ms < next ? run->tick_ms : next;
 }
 
 static int poll_timeout(uint64_t next)
@@ -394,14 +420,9 @@ static void loop(struct run *run)
 static struct verdict_stream stream_record(const struct relay_out *relay)
 {
 	return (struct verdict_stream){.passed = relay->passed,
-				       .dropped = relay->dropped,
+				       .dropped = relay_out_dropped(relay),
 				       .neutralised = relay->scrub.neutralised,
 				       .errnum = relay->errnum};
-}
-
-static bool was_cut(const struct relay_out *relay)
-{
-	return relay->dropped > 0 && relay->taken + relay->dropped > relay->bound;
 }
 
 /* Before anything is said there: modes and colours as they were. */
@@ -439,7 +460,7 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
 	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
-	if (was_cut(&run->out) || was_cut(&run->err) || was_cut(&run->tty))
+	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0)
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	run_take_peaks(run);
 	verdict->exit_code = -1;
@@ -533,6 +554,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
 	cgroup_init(&run.cg);
 	run.start_ms = clock_ms();
+	stall_init(&run.stall, policy->limits.stall_ms);
 	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
 		if (policy->limits.wall_ms != LIMIT_NONE)

@@ -20,14 +20,14 @@ static const char *const outcome_names[] = {
     [OUTCOME_EXITED] = "exited",	[OUTCOME_SIGNALED] = "signaled",
     [OUTCOME_TIMEOUT] = "timeout",	[OUTCOME_CPU_TIME] = "cpu-time",
     [OUTCOME_OUT_OF_MEMORY] = "oom",	[OUTCOME_DISK] = "disk",
-    [OUTCOME_FAILED] = "failed",
+    [OUTCOME_FAILED] = "failed",	[OUTCOME_STALL] = "stall",
 };
 _Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "one name for each outcome");
 
 static const char *const limit_hit_names[] = {
     [LIMIT_HIT_TIMEOUT] = "timeout", [LIMIT_HIT_CPU_TIME] = "cpu-time", [LIMIT_HIT_RAM] = "ram",
     [LIMIT_HIT_PIDS] = "pids",	     [LIMIT_HIT_OUTPUT] = "output",	[LIMIT_HIT_DISK] = "disk",
-    [LIMIT_HIT_INODES] = "inodes",
+    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",
 };
 _Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
 
@@ -76,6 +76,7 @@ int verdict_status(const struct verdict *verdict)
 		return 128 + verdict->signal;
 	case OUTCOME_TIMEOUT:
 	case OUTCOME_CPU_TIME:
+	case OUTCOME_STALL:
 		return 124;
 	case OUTCOME_OUT_OF_MEMORY:
 		return 128 + SIGKILL;
@@ -258,7 +259,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	(void)json_object_set_new(root, "limits", limits_json(verdict, policy));
 	/* --runtime, --filter: what "layers" does not say of them. */
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
-		if (option_table[i].kind == OPTION_KIND_CHOICE)
+		if (option_table[i].kind == OPTION_KIND_CHOICE && option_table[i].group != OPTION_GROUP_LIMITS)
 			(void)json_object_set_new(root, option_table[i].name,
 						  json_string(option_format(policy, i, NULL, 0)));
 	(void)json_object_set_new(root, "ids",
@@ -343,6 +344,9 @@ static void report_end(const struct verdict *verdict, const struct policy *polic
 		break;
 	case OUTCOME_CPU_TIME:
 		report_limit(verdict, policy, OPTION_CPU_TIME, "the task ran out of CPU time");
+		break;
+	case OUTCOME_STALL:
+		report_limit(verdict, policy, OPTION_STALL, "the task stalled: no output, no CPU use");
 		break;
 	case OUTCOME_OUT_OF_MEMORY:
 		report_limit(verdict, policy, OPTION_RAM, "the task ran out of memory");

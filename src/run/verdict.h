@@ -20,6 +20,7 @@ enum outcome {
 	OUTCOME_SIGNALED,
 	OUTCOME_TIMEOUT,
 	OUTCOME_CPU_TIME,
+	OUTCOME_STALL,
 	OUTCOME_OUT_OF_MEMORY,
 	OUTCOME_DISK,
 	OUTCOME_FAILED, /* capsule-run could not run it, or lost it */
@@ -30,6 +31,7 @@ enum outcome {
 enum limit_hit {
 	LIMIT_HIT_TIMEOUT,
 	LIMIT_HIT_CPU_TIME,
+	LIMIT_HIT_STALL,
 	LIMIT_HIT_RAM,
 	LIMIT_HIT_PIDS,
 	LIMIT_HIT_OUTPUT,

@@ -375,6 +375,42 @@ class Disk(harness.Case):
         self.check(self.run_capsule("-q", "--disk", "8M", "--ram", "512M", "-c", code))
 
 
+class Stall(harness.Case):
+    def stalls(self, code, *opts, **kw):
+        result = self.check(self.run_capsule("--stall", "1s", *opts, "-c", code, verdict=True, **kw), 124)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("stall", ["stall"]))
+        self.assertIn("--stall 1s", result.err)
+        self.assertGreaterEqual(result.verdict["wall_ms"], 1000)
+        return result
+
+    def test_sleep(self):
+        self.stalls("import time; time.sleep(600)")
+
+    def test_after_work(self):
+        self.assertEqual(self.stalls("print('worked'); import time; time.sleep(600)").out, "worked\n")
+
+    def test_timers_are_no_work(self):
+        self.stalls("import time\nwhile True: time.sleep(0.2)")
+
+    def test_input_that_does_not_come(self):
+        read_fd, write_fd = os.pipe()
+        with open(read_fd, "rb") as stdin, open(write_fd, "wb"):
+            self.stalls("input()", stdin=stdin)
+
+    def test_one_that_ignores_sigterm(self):
+        self.stalls("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)", "--grace",
+                    "100ms")
+
+    def test_output_is_life(self):
+        self.check(self.run_capsule("-q", "--stall", "2s", "-c", "import time\nfor i in range(30):\n"
+                                    "    print(i, flush=True); time.sleep(0.1)"))
+
+    def test_work_of_a_child_is_life(self):
+        self.check(self.run_capsule("-q", "--stall", "2s", "-c", "import os, time\nif os.fork() == 0:\n"
+                                    "    end = time.monotonic() + 4\n    while time.monotonic() < end: pass\n"
+                                    "    os._exit(0)\nos.wait()"))
+
+
 class Cpu(harness.Case):
     BUSY = "while True: pass"
 
@@ -383,6 +419,29 @@ class Cpu(harness.Case):
         self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("cpu-time", ["cpu-time"]))
         self.assertGreaterEqual(result.verdict["usage"]["cpu_ms"], 290)
         self.assertIn("--cpu-time 300ms", result.err)
+
+    def test_compute_is_cpu_time(self):
+        result = self.check(self.run_capsule("--compute", "300ms", "--grace", "0", "-c", self.BUSY, verdict=True), 124)
+        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("cpu-time", ["cpu-time"]))
+        self.assertEqual(result.verdict["limits"]["cpu-time"]["value"], "300ms")
+
+    def test_compute_by_name(self):
+        profile = self.write("p.profile", "capsule-run-profile 1\ncompute = high\n")
+        for opts, value in ((("--compute", "LOW"), "10s"), (("--compute", "medium"), "1m"),
+                            (("--profile", profile), "10m"), (("--profile", profile, "--cpu-time", "3s"), "3s"),
+                            (("--profile", profile, "--cpu-time", "unlimited"), "unlimited")):
+            with self.subTest(opts):
+                printed = self.check(self.run_capsule(*opts, "--print-policy", "-c", "pass")).out
+                again = self.write("again.profile", printed)
+                second = self.check(self.run_capsule("--profile", again, "--print-policy", "-c", "pass", sandbox=False)).out
+                for text in (printed, second):
+                    words = dict(line.split(None, 3)[::2][:2] for line in text.splitlines() if " = " in line)
+                    self.assertEqual((words["cpu-time"], words["compute"]), (value, "unlimited"))
+
+    def test_compute_that_is_not_understood(self):
+        self.refused(self.run_capsule("--compute", "SOME", "-c", "pass"), "--compute SOME", "LOW|MEDIUM|HIGH", status=2)
+        self.refused(self.run_capsule("--compute", "LOW", "--cpu-time", "1s", "-c", "pass"), "--compute", "--cpu-time",
+                     status=2)
 
     def test_cpu_time_of_a_tree(self):
         """None of them uses much; all together do, those that have ended included."""

@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import unittest
 
 import harness
@@ -253,6 +255,96 @@ class Bounded(harness.Case):
     def test_no_output_at_all(self):
         result = self.check(self.run_capsule("-q", "--output", "0", "-c", "print('x')"), 123)
         self.assertEqual(result.out, "")
+
+    def test_kept_end(self):
+        code = "for i in range(2000): print('line %d' % i)"
+        result = self.check(self.run_capsule("--output", "90", "--output-keep", "tail", "-c", code, verdict=True), 123)
+        self.assertEqual(result.out, "".join("line %d\n" % i for i in range(1991, 2000)))
+        self.assertEqual(result.verdict["limits"]["output-keep"]["value"], "tail")
+        self.assertEqual(result.verdict["limits_hit"], ["output"])
+        stream = result.verdict["stdout"]
+        self.assertEqual((stream["bytes"], stream["dropped_bytes"]), (90, 18890 - 90))
+
+    def test_kept_head_and_end(self):
+        code = "for i in range(2000): print('line %d' % i)"
+        result = self.check(self.run_capsule("--output", "180", "--output-keep", "both", "-c", code, verdict=True), 123)
+        self.assertEqual(result.out, "".join("line %d\n" % i for i in range(11)) + "line 11\nline" +
+                         "\n[capsule-run: 18710 bytes were left out here]\n" +
+                         "".join("line %d\n" % i for i in range(1991, 2000)))
+        stream = result.verdict["stdout"]
+        self.assertEqual((stream["bytes"], stream["dropped_bytes"]), (180, 18890 - 180))
+
+    def test_kept_whole_when_it_fits(self):
+        for keep in ("head", "tail", "both"):
+            with self.subTest(keep):
+                result = self.check(self.run_capsule("-q", "--output", "1K", "--output-keep", keep, "-c",
+                                                     "import os; os.write(1, b'\\xff' * 100 + b'x' * 924)", text=False))
+                self.assertEqual(result.out, b"\xff" * 100 + b"x" * 924)
+
+    def test_kept_head_is_seen_as_it_is_printed(self):
+        process = self.start("-q", "--output", "1K", "--output-keep", "both", "-c", "print('first'); input(); print('last')",
+                             stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"first\n")
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        self.assertEqual(process.stdout.read(), b"last\n")
+        self.assertEqual(process.wait(harness.PATIENCE), 0)
+
+    def test_end_is_kept_of_a_task_that_was_ended(self):
+        code = "import itertools, time\nfor i in itertools.count(): print('line %07d' % i); time.sleep(0.001)"
+        result = self.check(self.run_capsule("-q", "--output", "130", "--output-keep", "tail", "--timeout", "2s", "-c",
+                                             code, timeout=harness.PATIENCE), 124)
+        numbers = [int(line.split()[1]) for line in result.out.splitlines()]
+        self.assertEqual(len(numbers), 10, result)
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + 10)))
+
+    def test_no_character_is_cut(self):
+        code = "import sys; sys.stdout.reconfigure(encoding='utf-8'); print('\u20ac' * 1000, end='')"
+        for keep in ("head", "tail", "both"):
+            with self.subTest(keep):
+                result = self.check(self.run_capsule("-q", "--output", "100", "--output-keep", keep, "-c", code,
+                                                     text=False), 123)
+                self.assertGreaterEqual(len(result.out), 94)
+                self.assertEqual(set(result.out.decode().partition("\n[")[0]), {"\u20ac"})
+
+    def test_more_than_can_be_kept_is_refused(self):
+        result = self.run_capsule("--output", "unlimited", "--output-keep", "tail", "-c", "print('STARTED')")
+        self.refused(result, "--output-keep tail", "--output unlimited", "64M", status=2)
+
+    def peak_of(self, process):
+        """The most memory that it had, in KiB."""
+        with open("/proc/%d/status" % process.pid) as f:
+            return int(next(line for line in f if line.startswith("VmHWM:")).split()[1])
+
+    def peak_after(self, megabytes, *opts):
+        """The supervisor's peak when a task has printed so much."""
+        code = ("import os, time\nfor i in range(%d * 16): os.write(1, b'x' * 65536)\n"
+                "open('done', 'w'); time.sleep(600)" % megabytes)
+        process = self.start("-q", *opts, "-c", code, stdout=subprocess.DEVNULL)
+        harness.wait_until(lambda: os.path.exists(self.path("sandbox/done")), "the end of the flood")
+        peak = self.peak_of(process)
+        process.kill()
+        process.wait(harness.PATIENCE)
+        os.unlink(self.path("sandbox/done"))
+        return peak
+
+    def test_flood_costs_constant_memory(self):
+        for keep, kept in (("head", 0), ("tail", 1024), ("both", 512)):
+            with self.subTest(keep):
+                opts = ("--output", "1M", "--output-keep", keep)
+                few, many = self.peak_after(2, *opts), self.peak_after(200, *opts)
+                self.assertLess(many - few, 256)
+                self.assertLess(many - self.peak_after(0, *opts), kept + 512)
+
+    def test_stalled_reader_costs_constant_memory(self):
+        base = self.peak_after(0)
+        for keep in ("head", "both"):
+            with self.subTest(keep):
+                process = self.start("-q", "--output", "64M", "--output-keep", keep, "-c",
+                                     "import os\nwhile True: os.write(1, b'x' * 65536)")
+                unread = lambda: int.from_bytes(fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+                harness.wait_until(lambda: unread() == 65536, "a full pipe")
+                self.assertLess(self.peak_of(process) - base, 512)
 
     def test_default_bound(self):
         process = self.start("-q", "-c", "import os\nfor i in range(17 * 16): os.write(1, b'x' * 65536)")

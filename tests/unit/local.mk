@@ -29,6 +29,7 @@ check_PROGRAMS += \
 	tests/unit/test_hint \
 	tests/unit/test_host \
 	tests/unit/test_interpreter \
+	tests/unit/test_keep \
 	tests/unit/test_layer \
 	tests/unit/test_ldcache \
 	tests/unit/test_modules \
@@ -71,6 +72,7 @@ tests_unit_test_probe_LDADD = $(unit_libs)
 tests_unit_test_interpreter_LDADD = $(unit_libs)
 tests_unit_test_capture_LDADD = $(unit_libs)
 tests_unit_test_account_LDADD = $(unit_libs)
+tests_unit_test_keep_LDADD = $(unit_libs)
 tests_unit_test_layer_LDADD = $(unit_libs)
 tests_unit_test_ldcache_LDADD = $(unit_libs)
 tests_unit_test_modules_LDADD = $(unit_libs)

@@ -167,7 +167,8 @@ static struct policy_limits make_limits(uint64_t cpu_milli, uint64_t cpu_time_ms
 	return (struct policy_limits){.ram_bytes = 1ULL << 30,
 				      .pids = 256,
 				      .cpu_milli = cpu_milli,
-				      .cpu_time_ms = cpu_time_ms};
+				      .cpu_time_ms = cpu_time_ms,
+				      .stall_ms = LIMIT_NONE};
 }
 
 #define V2_BOTH "memory pids\n"

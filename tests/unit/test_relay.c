@@ -74,7 +74,7 @@ static void output_open(struct output *out, enum sink sink, uint64_t bound)
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	out->write_fd = fds[1];
 	set_nonblocking(out->write_fd);
-	relay_out_init(&out->relay, fds[0], out->to_fd, bound);
+	relay_out_init(&out->relay, fds[0], out->to_fd, KEEP_HEAD, bound);
 }
 
 static void output_drain(struct output *out)
@@ -166,8 +166,8 @@ static void test_out(void **state)
 		flags = out.to_fd < 0 ? 0 : fcntl(out.to_fd, F_GETFL);
 		output_run(&out, rows[i].length);
 		CHECK(out.relay.passed == rows[i].passed, "row %zu: %llu", i, (unsigned long long)out.relay.passed);
-		CHECK(out.relay.dropped == rows[i].length - rows[i].passed, "row %zu: %llu", i,
-		      (unsigned long long)out.relay.dropped);
+		CHECK(relay_out_dropped(&out.relay) == rows[i].length - rows[i].passed, "row %zu: %llu", i,
+		      (unsigned long long)relay_out_dropped(&out.relay));
 		CHECK(out.read_fd < 0 || out.got_len == rows[i].passed, "row %zu: %zu", i, out.got_len);
 		check_pattern(out.got, out.got_len, 0);
 		/* The flags belong to an open file that the caller shares. */
@@ -233,7 +233,7 @@ static int write_to_stalled_terminals(void *data)
 			return 77;
 		if (pipe2(fds, O_CLOEXEC) < 0)
 			return 1;
-		relay_out_init(&relay, fds[0], slave_fd, LIMIT_NONE);
+		relay_out_init(&relay, fds[0], slave_fd, KEEP_HEAD, LIMIT_NONE);
 		set_nonblocking(fds[1]);
 		for (unsigned int turn = 0; turn < 1000; turn++) {
 			char part[4096];
@@ -320,7 +320,7 @@ static void test_out_full_device(void **state)
 	relay_out_run(&out.relay, false);
 	assert_true(relay_out_done(&out.relay));
 	assert_int_equal(out.relay.passed, 0);
-	assert_int_equal(out.relay.dropped, 3);
+	assert_int_equal(relay_out_dropped(&out.relay), 3);
 	output_close(&out);
 	(void)close(full_fd);
 }

@@ -270,7 +270,7 @@ static void test_outcomes(void **state)
 	} rows[] = {
 	    {OUTCOME_EXITED, "exited"},	    {OUTCOME_SIGNALED, "signaled"}, {OUTCOME_TIMEOUT, "timeout"},
 	    {OUTCOME_CPU_TIME, "cpu-time"}, {OUTCOME_OUT_OF_MEMORY, "oom"}, {OUTCOME_DISK, "disk"},
-	    {OUTCOME_FAILED, "failed"},
+	    {OUTCOME_FAILED, "failed"},	    {OUTCOME_STALL, "stall"},
 	};
 
 	(void)state;
@@ -407,7 +407,8 @@ static void test_report(void **state)
 	    {{.outcome = OUTCOME_EXITED, .exit_code = 1, .hint = "for a terminal only"}, NULL},
 	    {{.outcome = OUTCOME_TIMEOUT}, "out of time (--timeout 10m)"},
 	    {{.outcome = OUTCOME_CPU_TIME, .overshoot = 20}, "(--cpu-time unlimited; over by 20ms"},
-	    {{.outcome = OUTCOME_OUT_OF_MEMORY}, "out of memory (--ram 1G)"},
+	    {{.outcome = OUTCOME_STALL}, "stalled: no output, no CPU use (--stall unlimited)"},
+    {{.outcome = OUTCOME_OUT_OF_MEMORY}, "out of memory (--ram 1G)"},
 	    {{.outcome = OUTCOME_OUT_OF_MEMORY, .overshoot = 4097}, "(--ram 1G; over by 4K"},
 	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(DISK)}, "(--disk 1G)"},
 	    {{.outcome = OUTCOME_DISK, .limits_hit = HIT(INODES)}, "(--inodes 20000)"},
