@@ -45,6 +45,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "run/channel.h"
+#include "run/inherit.h"
 #include "run/scan.h"
 
 #define EXIT_FAILED 125
@@ -56,7 +57,6 @@
 #define FREEZE_TICK_MAX_MS 100
 #define FREEZE_CPU_MS 250
 #define FREEZE_AWAKE_MS 3000
-#define TREES_MAX 128
 
 /* In init, before it forks a task that is to have a terminal. */
 static stage_fn *const terminal_stages[] = {stage_terminal};
@@ -124,58 +124,6 @@ static int tie_to_supervisor(int channel_fd, struct error *err)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_set(err, "init", errno, "PR_SET_DUMPABLE");
 	return 0;
-}
-
-/* argv and environ lie side by side on the initial stack; /proc/1/cmdline is readable to all. */
-static void wipe_inheritance(char **argv)
-{
-	static const char name[] = "capsule-init";
-	char *first = argv[0];
-	char *end = first;
-	size_t size;
-
-	for (char **list = argv; *list != NULL; list++)
-		if (*list == end)
-			end = *list + strlen(*list) + 1;
-	for (char **list = environ; list != NULL && *list != NULL; list++)
-		if (*list == end)
-			end = *list + strlen(*list) + 1;
-	size = (size_t)(end - first);
-	explicit_bzero(first, size);
-	memcpy(first, name, size < sizeof(name) ? size : sizeof(name) - 1);
-	(void)prctl(PR_SET_NAME, name);
-	environ = NULL;
-}
-
-/* Descriptors that the launcher inherited end here, in PID 1 as well as in the task. */
-static int close_others(struct init_args *args, struct error *err)
-{
-	const struct stage_ctx *ctx = &args->ctx;
-	int keep[8 + TREES_MAX];
-	size_t count = 0;
-	unsigned int next = 3;
-
-	if (ctx->tree_count > TREES_MAX)
-		return error_set(err, "init", E2BIG, "more than %d things to show", TREES_MAX);
-	keep[count++] = args->channel_fd;
-	keep[count++] = ctx->script_fd;
-	for (unsigned int i = 0; i < 3; i++)
-		keep[count++] = ctx->stdio_fd[i];
-	for (size_t i = 0; i < ctx->tree_count; i++)
-		keep[count++] = ctx->trees[i].tree_fd;
-	/* The gaps between those, in rising order. */
-	for (;;) {
-		unsigned int lowest = ~0U;
-
-		for (size_t i = 0; i < count; i++)
-			if (keep[i] >= (int)next && (unsigned int)keep[i] < lowest)
-				lowest = (unsigned int)keep[i];
-		if (next < lowest && sys_close_range(next, lowest == ~0U ? lowest : lowest - 1, 0) < 0)
-			return error_set(err, "init", errno, "close_range");
-		if (lowest == ~0U)
-			return 0;
-		next = lowest + 1;
-	}
 }
 
 /* Gives away what can answer the filter's questions, or says why there is nothing. */
@@ -584,7 +532,7 @@ void init_main(struct init_args *args)
 	memset(&err, 0, sizeof(err));
 	/* PID 1 gets no signal from inside that it has no handler for; from outside only SIGKILL counts. */
 	sigfillset(&mask);
-	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || close_others(args, &err) < 0)
+	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0 || inherit_close(args, &err) < 0)
 		fail(args->channel_fd, &err);
 	if (!has_terminal)
 		service.task = fork_task(args, &task_fd, &err);
@@ -595,7 +543,7 @@ void init_main(struct init_args *args)
 		service.task = fork_job(args, &task_fd, &err);
 	if (service.task < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
-	wipe_inheritance(args->wipe_argv);
+	inherit_wipe(args->wipe_argv);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	service.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
