@@ -378,9 +378,9 @@ class Disk(harness.Case):
 class Stall(harness.Case):
     def stalls(self, code, *opts, **kw):
         result = self.check(self.run_capsule("--stall", "1s", *opts, "-c", code, verdict=True, **kw), 124)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("stall", ["stall"]))
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("stall", ["stall"]))
         self.assertIn("--stall 1s", result.err)
-        self.assertGreaterEqual(result.verdict["wall_ms"], 1000)
+        self.assertGreaterEqual(result.verdict["usage"]["wall_ms"], 1000)
         return result
 
     def test_sleep(self):
@@ -422,7 +422,7 @@ class Cpu(harness.Case):
 
     def test_compute_is_cpu_time(self):
         result = self.check(self.run_capsule("--compute", "300ms", "--grace", "0", "-c", self.BUSY, verdict=True), 124)
-        self.assertEqual((result.verdict["outcome"], result.verdict["limits_hit"]), ("cpu-time", ["cpu-time"]))
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("cpu-time", ["cpu-time"]))
         self.assertEqual(result.verdict["limits"]["cpu-time"]["value"], "300ms")
 
     def test_compute_by_name(self):

@@ -261,7 +261,7 @@ class Bounded(harness.Case):
         result = self.check(self.run_capsule("--output", "90", "--output-keep", "tail", "-c", code, verdict=True), 123)
         self.assertEqual(result.out, "".join("line %d\n" % i for i in range(1991, 2000)))
         self.assertEqual(result.verdict["limits"]["output-keep"]["value"], "tail")
-        self.assertEqual(result.verdict["limits_hit"], ["output"])
+        self.assertEqual(harness.hits(result.verdict), ["output"])
         stream = result.verdict["stdout"]
         self.assertEqual((stream["bytes"], stream["dropped_bytes"]), (90, 18890 - 90))
 
