@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	debian/copyright \
 	debian/rules \
 	debian/source/format \
+	debian/source/lintian-overrides \
 	debian/tests/common.sh \
 	debian/tests/control \
 	debian/tests/run-task \
