@@ -31,6 +31,7 @@ enum channel_turn {
 	CHANNEL_TURN_INIT, /* nobody: whoever reads from it or sets it is stopped */
 	CHANNEL_TURN_BACK, /* who was before, at first the task's own group */
 	CHANNEL_TURN_TASK, /* the task's own group */
+	CHANNEL_TURN_GO,   /* as it is: all that stands still goes on */
 };
 
 struct channel_message {

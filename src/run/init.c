@@ -404,6 +404,35 @@ static bool reap(const struct service *service, int *ret_status)
 	}
 }
 
+/* SIGCONT makes the kernel forget a stop that is not reported yet, and one that is still to come: nothing that was
+ * typed is lost. */
+static void go_on(struct service *service)
+{
+	siginfo_t info = {.si_pid = 0};
+	bool stops = false;
+
+	if (service->tty_fd >= 0) {
+		if (waitid(P_PID, (id_t)service->task, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid != 0)
+			report_stop(service, info.si_status);
+		stops = scan_has_pending(service->proc_fd, service->task, SIGTSTP);
+	}
+	(void)kill(-1, SIGCONT);
+	service->frozen = false;
+	if (stops)
+		(void)kill(-service->task, SIGTSTP);
+}
+
+static void signal_all(struct service *service, int sig)
+{
+	if (sig == SIGCONT) {
+		go_on(service);
+		return;
+	}
+	(void)kill(-1, sig);
+	if (sig == SIGSTOP)
+		freeze(service);
+}
+
 /* Puts a process group into the foreground of the task's terminal. */
 static void give_turn(struct service *service, int turn)
 {
@@ -412,7 +441,9 @@ static void give_turn(struct service *service, int turn)
 
 	if (now != service->init_group)
 		service->last_group = now;
-	if (turn == CHANNEL_TURN_INIT)
+	if (turn == CHANNEL_TURN_GO)
+		go_on(service);
+	else if (turn == CHANNEL_TURN_INIT)
 		(void)tcsetpgrp(service->tty_fd, service->init_group);
 	/* A group can be gone by now. */
 	else if (turn == CHANNEL_TURN_TASK || tcsetpgrp(service->tty_fd, service->last_group) < 0)
@@ -421,14 +452,6 @@ static void give_turn(struct service *service, int turn)
 		_exit(EXIT_FAILED);
 }
 
-static void signal_all(struct service *service, int sig)
-{
-	(void)kill(-1, sig);
-	if (sig == SIGSTOP)
-		freeze(service);
-	else if (sig == SIGCONT)
-		service->frozen = false;
-}
 
 static void obey(struct service *service, const struct channel_message *message)
 {

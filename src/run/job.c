@@ -21,8 +21,12 @@ static void hold(struct run *run, enum channel_turn turn)
 	run_order(run, CHANNEL_TURN, (int)turn);
 }
 
-void job_has_turn(struct run *run)
+void job_has_turn(struct run *run, int turn)
 {
+	if (turn == CHANNEL_TURN_GO) {
+		run->terminal.waits = false;
+		return;
+	}
 	if (!run->takes_turn)
 		return;
 	run->takes_turn = false;
@@ -30,7 +34,9 @@ void job_has_turn(struct run *run)
 	/* It was taken from us meanwhile: the task is stopped again when it reads. */
 	if (!run->terminal.held)
 		run_order(run, CHANNEL_TURN, CHANNEL_TURN_INIT);
-	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
+	/* A key that stops the task would be undone by what lets it go on. */
+	run->terminal.waits = true;
+	run_order(run, CHANNEL_TURN, CHANNEL_TURN_GO);
 }
 
 /*
@@ -94,7 +100,8 @@ void job_stopped(struct run *run, int sig)
 
 	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
 		return;
-	if (sig != SIGTSTP && !terminal->held && !terminal->ended && terminal_is_ours(terminal))
+	/* Told late, too: what was continued before it had its turn was stopped once more. */
+	if (sig != SIGTSTP && !terminal->ended && terminal_is_ours(terminal))
 		hold(run, CHANNEL_TURN_TASK);
 	else
 		suspend(run, sig, sig == SIGTSTP && terminal->suspend_typed && !asked);

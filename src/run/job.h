@@ -13,8 +13,8 @@
 /* init says that the task was stopped by this signal. */
 void job_stopped(struct run *run, int sig);
 
-/* init has put somebody into the foreground of the task's terminal, as it was told. */
-void job_has_turn(struct run *run);
+/* init has done with the task's terminal what it was told, an enum channel_turn. */
+void job_has_turn(struct run *run, int turn);
 
 /* Deals with SIGTSTP, SIGCONT, SIGWINCH, and what we sent to ourselves. False: not one of those. */
 bool job_signal(struct run *run, const struct signalfd_siginfo *info);

@@ -33,6 +33,19 @@ static bool read_kb(const char *text, const char *name, uint64_t *ret_bytes)
 	return true;
 }
 
+bool scan_has_pending(int proc_fd, pid_t pid, int sig)
+{
+	char path[32];
+	char text[4096];
+	const char *p;
+
+	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
+	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) < 0)
+		return false;
+	p = strstr(text, "\nShdPnd:\t");
+	return p != NULL && (strtoull(p + 9, NULL, 16) >> (sig - 1) & 1) != 0;
+}
+
 uint64_t scan_host_shmem(void)
 {
 	struct sysinfo info;

@@ -37,6 +37,9 @@ bool scan_exact(int proc_fd, struct scan *sum);
  * stands still nor has ended. */
 bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake);
 
+/* Whether a signal is sent to the process and not delivered yet. */
+bool scan_has_pending(int proc_fd, pid_t pid, int sig);
+
 /* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
 uint64_t scan_host_shmem(void);
 uint64_t scan_host_sockets(void);

@@ -147,7 +147,7 @@ static void on_message(struct run *run)
 		job_stopped(run, message.value);
 		break;
 	case CHANNEL_TURN:
-		job_has_turn(run);
+		job_has_turn(run, message.value);
 		break;
 	case CHANNEL_GO:
 	case CHANNEL_SIGNAL:

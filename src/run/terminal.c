@@ -100,30 +100,31 @@ static void settle(int pty_fd)
 		(void)can_read(peer_fd);
 }
 
-static void write_typed(struct terminal *terminal)
+static void write_typed(struct terminal *terminal, size_t end)
 {
-	while (terminal->start < terminal->end) {
-		ssize_t n = write(terminal->pty_fd, terminal->buffer + terminal->start,
-				  terminal->end - terminal->start);
+	while (terminal->start < end) {
+		ssize_t n = write(terminal->pty_fd, terminal->buffer + terminal->start, end - terminal->start);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		/* Nobody is left to take it. */
 		if (n <= 0)
-			break;
-		terminal->start += (size_t)n;
+			terminal->start = end = terminal->end;
+		else
+			terminal->start += (size_t)n;
 	}
-	terminal->start = terminal->end = 0;
+	if (terminal->start == terminal->end)
+		terminal->start = terminal->end = 0;
 }
 
 /* What was typed ahead the caller's terminal has shown already: the task's does not show it again. */
-static void write_shown(struct terminal *terminal)
+static void write_shown(struct terminal *terminal, size_t end)
 {
 	struct termios modes;
 	struct termios silent;
 	bool shows;
 
-	if (terminal->start == terminal->end)
+	if (terminal->start == end)
 		return;
 	shows = (terminal->saved.c_lflag & ECHO) != 0 && tcgetattr(terminal->pty_fd, &modes) == 0 &&
 		(modes.c_lflag & ECHO) != 0;
@@ -132,7 +133,7 @@ static void write_shown(struct terminal *terminal)
 		silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 		(void)tcsetattr(terminal->pty_fd, TCSANOW, &silent);
 	}
-	write_typed(terminal);
+	write_typed(terminal, end);
 	if (shows) {
 		settle(terminal->pty_fd);
 		(void)tcsetattr(terminal->pty_fd, TCSANOW, &modes);
@@ -166,6 +167,16 @@ static void set_rescue(const struct terminal *terminal)
 			(void)sigaction(deadly[i], &action, NULL);
 }
 
+static bool is_key(const struct termios *modes, int which, unsigned char byte)
+{
+	return byte != _POSIX_VDISABLE && byte == modes->c_cc[which] && (modes->c_lflag & ISIG) != 0;
+}
+
+static bool is_any_key(const struct termios *modes, unsigned char byte)
+{
+	return is_key(modes, VINTR, byte) || is_key(modes, VQUIT, byte) || is_key(modes, VSUSP, byte);
+}
+
 /* TCSANOW: anything else waits for a terminal that may be stopped by Ctrl-S. */
 static bool make_raw(const struct terminal *terminal)
 {
@@ -179,6 +190,8 @@ static bool make_raw(const struct terminal *terminal)
 
 void terminal_hold(struct terminal *terminal)
 {
+	size_t from;
+
 	if (terminal->held || terminal->ended || terminal->pty_fd < 0 || !terminal_is_ours(terminal) ||
 	    tcgetattr(terminal->fd, &terminal->saved) < 0)
 		return;
@@ -189,9 +202,13 @@ void terminal_hold(struct terminal *terminal)
 	if (!terminal->held)
 		return;
 	log_set_raw(true);
-	/* A line that is not finished. */
+	/* A line that is not finished. What is a key came after it, or it would have been one. */
+	from = terminal->end;
 	take_typed(terminal, false, 0);
-	write_shown(terminal);
+	while (from < terminal->end && !is_any_key(&terminal->saved, (unsigned char)terminal->buffer[from]))
+		from++;
+	terminal->unjudged = from < terminal->end;
+	write_shown(terminal, from);
 }
 
 void terminal_release(struct terminal *terminal)
@@ -228,7 +245,7 @@ void terminal_end_input(struct terminal *terminal)
 	    terminal->end == sizeof(terminal->buffer))
 		return;
 	terminal->buffer[terminal->end++] = (char)modes.c_cc[VEOF];
-	write_typed(terminal);
+	write_typed(terminal, terminal->end);
 }
 
 bool terminal_resize(struct terminal *terminal)
@@ -255,19 +272,14 @@ unsigned int terminal_poll(const struct terminal *terminal, struct pollfd *fds)
 {
 	unsigned int n = 0;
 	bool is_full = terminal->start < terminal->end;
-	bool reads = terminal->held && !is_full && terminal_is_ours(terminal);
+	bool reads = terminal->held && !terminal->waits && !is_full && terminal_is_ours(terminal);
 
 	/* Its end is told unasked. */
 	if (terminal->fd >= 0)
 		fds[n++] = (struct pollfd){.fd = terminal->fd, .events = reads ? POLLIN : 0};
-	if (is_full && terminal->pty_fd >= 0)
+	if (is_full && !terminal->waits && terminal->pty_fd >= 0)
 		fds[n++] = (struct pollfd){.fd = terminal->pty_fd, .events = POLLOUT};
 	return n;
-}
-
-static bool is_key(const struct termios *modes, int which, unsigned char byte)
-{
-	return byte != _POSIX_VDISABLE && byte == modes->c_cc[which] && (modes->c_lflag & ISIG) != 0;
 }
 
 /*
@@ -279,6 +291,7 @@ static void find_keys(struct terminal *terminal, struct terminal_news *news)
 	struct termios modes;
 	bool known = tcgetattr(terminal->pty_fd, &modes) == 0;
 
+	terminal->unjudged = false;
 	terminal->suspend_typed = false;
 	for (size_t i = terminal->start; i < terminal->end; i++) {
 		unsigned char byte = (unsigned char)terminal->buffer[i];
@@ -298,11 +311,14 @@ struct terminal_news terminal_run(struct terminal *terminal)
 
 	if (terminal->fd < 0 || terminal->pty_fd < 0)
 		return news;
-	write_typed(terminal);
+	if (!terminal->waits && terminal->unjudged)
+		find_keys(terminal, &news);
+	if (!terminal->waits)
+		write_typed(terminal, terminal->end);
 	if (poll(&seen, 1, 0) < 1)
 		return news;
 	news.hung_up = (seen.revents & (POLLHUP | POLLERR)) != 0;
-	if (news.hung_up || !terminal->held || (seen.revents & POLLIN) == 0 || terminal->start < terminal->end ||
+	if (news.hung_up || !terminal->held || terminal->waits || (seen.revents & POLLIN) == 0 || terminal->start < terminal->end ||
 	    !terminal_is_ours(terminal))
 		return news;
 	n = read(terminal->fd, terminal->buffer, sizeof(terminal->buffer));
@@ -310,7 +326,7 @@ struct terminal_news terminal_run(struct terminal *terminal)
 		terminal->start = 0;
 		terminal->end = (size_t)n;
 		find_keys(terminal, &news);
-		write_typed(terminal);
+		write_typed(terminal, terminal->end);
 	} else if (n == 0 || errno == EIO) {
 		news.hung_up = true;
 	}

@@ -34,11 +34,13 @@ struct terminal {
 	bool controlling; /* of our session */
 	bool held;	  /* raw, and the task reads from it */
 	bool ended;	  /* no more input */
+	bool waits;	  /* the task does not go on yet, and gets no key until then */
 	struct termios saved; /* before it was held */
 	uint64_t look_ms;     /* next look; UINT64_MAX: never */
 	bool suspend_typed;   /* the key that stops a job is among what was typed last */
 	size_t start;	      /* what was typed and is not in the task's terminal yet */
 	size_t end;
+	bool unjudged; /* no keys were looked for in it */
 	char buffer[TERMINAL_BUFFER];
 };
 

@@ -444,6 +444,33 @@ class Job(Case):
         terminal.expect(PROMPT)
         self.assertEqual(terminal.modes(), usual)
 
+    def fill(self):
+        """Others, who fill the disk and empty it again: the task is stopped for a moment each time, to be counted."""
+        code = ("import os\nwith open('filler', 'wb') as f:\n    while True:\n"
+                "        os.posix_fallocate(f.fileno(), 0, 1 << 24)\n        f.truncate(0)\n")
+        filler = subprocess.Popen(["python3", "-c", code], cwd=self.tmp)
+        self.addCleanup(filler.wait)
+        self.addCleanup(filler.kill)
+
+    def test_keys_at_a_question_while_others_fill_the_disk(self):
+        self.fill()
+        question = "$C --disk 64K -c " + shlex.quote("print('got', input('name? '))") + "\n"
+        terminal = self.shell()
+        for key, shown in ("\x03", "KeyboardInterrupt"), ("\x1a", "Stopped"):
+            for _ in range(5):
+                terminal.send(question)
+                terminal.expect(r"name\? ")
+                terminal.until_raw()
+                terminal.send(key)
+                terminal.expect(shown)
+                terminal.expect(PROMPT)
+                if key == "\x1a":
+                    terminal.send("fg\n")
+                    terminal.until_raw()
+                    terminal.send("you\r")
+                    terminal.expect("got you\r\n")
+                    terminal.expect(PROMPT)
+
     def test_ctrl_z_stops_the_script_around(self):
         """Also when the task reads the key by itself, as editors do."""
         read = "name = input('na' + 'me? ')"
