@@ -133,6 +133,24 @@ def marked_processes(marker):
     return found
 
 
+def states_below(pid):
+    """The states (proc(5)) of a process's descendants; several threads count as one."""
+    parents, states = {}, {}
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % other) as f:
+                state, parent = f.read().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        parents[int(other)], states[int(other)] = int(parent), state
+    below = {pid}
+    while True:
+        more = {one for one, parent in parents.items() if parent in below and one not in below}
+        if not more:
+            return {states[one] for one in below if one != pid}
+        below |= more
+
+
 def wait_until(condition, what="it", seconds=PATIENCE):
     """Waits for what announces itself in no other way (a process of somebody else's has ended)."""
     end = time.monotonic() + seconds

@@ -12,6 +12,8 @@ import harness
 from pseudoterminal import Terminal
 
 PROMPT = "PROMPT> "
+# Python looks at signals between two sleeps: one that comes just before a sleep is seen after it.
+SLEEPER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.05)"
 
 
 class Case(harness.Case):
@@ -24,6 +26,12 @@ class Case(harness.Case):
                             env={"PS1": PROMPT, "C": shlex.join(self.argv("-q")), "HISTFILE": ""})
         terminal.expect(PROMPT)
         return terminal
+
+    def until_asked(self, terminal):
+        """The terminal is the task's and it sleeps in its read: until then Python itself can miss a Ctrl-C, which it
+        looks for between its own instructions only."""
+        terminal.until_raw()
+        terminal.until(lambda: harness.states_below(terminal.pid) == {"S"}, "a task that waits")
 
     def in_shell(self, terminal, line):
         """What a command line shows, up to the next prompt."""
@@ -231,7 +239,7 @@ class Typing(Case):
 
 class Keys(Case):
     def test_ctrl_c_while_it_computes(self):
-        terminal = self.run_at("-c", "import time; print('up'); time.sleep(1000)")
+        terminal = self.run_at("-c", SLEEPER)
         terminal.expect("up\r\n")
         self.assertTrue(terminal.is_untouched())
         terminal.send("\x03")
@@ -241,7 +249,7 @@ class Keys(Case):
     def test_ctrl_c_at_a_question(self):
         terminal = self.run_at("-c", "input('name? ')")
         terminal.expect(r"name\? ")
-        terminal.until_raw()
+        self.until_asked(terminal)
         terminal.send("\x03")
         terminal.expect("KeyboardInterrupt")
         terminal.finish(-signal.SIGINT)
@@ -250,39 +258,38 @@ class Keys(Case):
     def test_ctrl_c_that_the_task_takes(self):
         terminal = self.run_at("-c", "try: input('name? ')\nexcept KeyboardInterrupt: print('no'); exit(3)")
         terminal.expect(r"name\? ")
-        terminal.until_raw()
+        self.until_asked(terminal)
         terminal.send("\x03")
         terminal.expect("no\r\n")
         terminal.finish(3)
 
     def test_ctrl_c_reaches_children(self):
-        code = ("import subprocess, sys\ntry: subprocess.run([sys.executable, '-c', 'import time; print(\"up\", flush=True); time.sleep(1000)'])\n"
-                "except KeyboardInterrupt: print('both')")
+        code = "import subprocess, sys\ntry: subprocess.run([sys.executable, '-c', %r])\nexcept KeyboardInterrupt: print('both')" % SLEEPER
         terminal = self.run_at("-c", code)
         terminal.expect("up\r\n")
         terminal.send("\x03")
         terminal.expect("both\r\n")
 
     def test_ctrl_c_stops_a_loop_in_a_script(self):
-        for code in ("import time; print('up'); time.sleep(1000)", "print('up'); input()"):
+        for code in (SLEEPER, "print('up'); input()"):
             with self.subTest(code=code):
                 script = self.write("loop.sh", 'for i in 1 2 3; do %s; echo "after $i"; done\n' % shlex.join(
                     self.argv("-q", "-c", code)))
                 terminal = Terminal(self, [harness.need("bash"), script])
                 terminal.expect("up\r\n")
                 if "input" in code:
-                    terminal.until_raw()
+                    self.until_asked(terminal)
                 terminal.send("\x03")
                 text = terminal.finish(None)
                 self.assertNotIn(b"after 2", text)
                 self.assertTrue(terminal.is_untouched())
 
     def test_ctrl_backslash(self):
-        for code in ("import time; print('up'); time.sleep(1000)", "print('up'); input()"):
+        for code in (SLEEPER, "print('up'); input()"):
             terminal = self.run_at("-c", code)
             terminal.expect("up\r\n")
             if "input" in code:
-                terminal.until_raw()
+                self.until_asked(terminal)
             terminal.send("\x1c")
             terminal.finish(128 + signal.SIGQUIT)
             self.assertTrue(terminal.is_untouched())
@@ -429,7 +436,7 @@ class Job(Case):
         usual = terminal.modes()
         terminal.send(self.quoted("print('got', input('name? '))") + "\n")
         terminal.expect(r"name\? ")
-        terminal.until_raw()
+        self.until_asked(terminal)
         terminal.send("ab")
         terminal.expect("ab")
         terminal.send("\x1a")
@@ -460,7 +467,7 @@ class Job(Case):
             for _ in range(5):
                 terminal.send(question)
                 terminal.expect(r"name\? ")
-                terminal.until_raw()
+                self.until_asked(terminal)
                 terminal.send(key)
                 terminal.expect(shown)
                 terminal.expect(PROMPT)
@@ -480,7 +487,7 @@ class Job(Case):
             terminal = self.shell()
             terminal.send("bash -c " + shlex.quote(self.quoted(code).replace("$C", shlex.join(self.argv("-q"))) + "; echo e''nd") + "\n")
             terminal.expect(r"name\? ")
-            terminal.until_raw()
+            self.until_asked(terminal)
             terminal.send("\x1a")
             terminal.expect("Stopped")
             terminal.expect(PROMPT)
@@ -734,7 +741,7 @@ class Surroundings(Case):
         self.assertTrue(terminal.is_untouched())
 
     def test_ctrl_c_stops_make(self):
-        task = self.write("t.py", "print('up', flush=True)\nimport time\ntime.sleep(1000)\n")
+        task = self.write("t.py", SLEEPER + "\n")
         self.write("Makefile", "all: t1 t2\nt1 t2:\n\t@%s\n" % shlex.join(self.argv("-q", task)))
         terminal = Terminal(self, [harness.need("make"), "-j", "2"])
         terminal.expect("up.*up\r\n")
