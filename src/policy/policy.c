@@ -311,16 +311,20 @@ static int exclude(struct policy *draft, enum option_id one, enum option_id othe
 	return policy_locate(draft, a > b ? a : b, err);
 }
 
-/* --compute is another way to say --cpu-time: what is printed and put in force is the latter. */
+/* --compute is another way to say --cpu-time: put in force is the latter. Both are printed, so both may be said when
+ * they say the same. */
 static int finalize_compute(struct policy *draft, struct error *err)
 {
-	int r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+	struct policy_limits *limits = &draft->limits;
+	int r = 0;
 
-	if (r < 0 || draft->limits.compute_ms == LIMIT_NONE)
+	if (limits->compute_ms != limits->cpu_time_ms)
+		r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+	if (r < 0 || limits->compute_ms == LIMIT_NONE)
 		return r;
-	draft->limits.cpu_time_ms = draft->limits.compute_ms;
+	limits->cpu_time_ms = limits->compute_ms;
 	draft->origin[OPTION_CPU_TIME] = draft->origin[OPTION_COMPUTE];
-	return option_apply_default(draft, OPTION_COMPUTE, err);
+	return 0;
 }
 
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)

@@ -66,7 +66,7 @@ struct policy_limits {
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
 	uint64_t cpu_time_ms;
-	uint64_t compute_ms; /* --compute as given; policy_finalize() makes cpu_time_ms of it */
+	uint64_t compute_ms; /* --compute; policy_finalize() makes cpu_time_ms of it, which is the limit */
 	uint64_t wall_ms;
 	uint64_t stall_ms; /* without output or CPU use */
 	uint64_t grace_ms; /* from SIGTERM to SIGKILL */

@@ -159,8 +159,7 @@ static int choose_rungs(struct run *run, struct error *err)
 			return no_cgroup(run, "--cpu: no cgroup can hold it here", err);
 		rungs[OPTION_CPU] = group;
 	}
-	if (limits->cpu_time_ms != LIMIT_NONE)
-		rungs[OPTION_CPU_TIME] = has_group ? group : RUNG_WATCHDOG;
+	rungs[OPTION_CPU_TIME] = rungs[OPTION_COMPUTE] = has_group ? group : RUNG_WATCHDOG;
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		if (policy_is_open(run->policy, i))
 			rungs[i] = RUNG_NONE;

@@ -423,20 +423,27 @@ class Cpu(harness.Case):
     def test_compute_is_cpu_time(self):
         result = self.check(self.run_capsule("--compute", "300ms", "--grace", "0", "-c", self.BUSY, verdict=True), 124)
         self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("cpu-time", ["cpu-time"]))
-        self.assertEqual(result.verdict["limits"]["cpu-time"]["value"], "300ms")
+        for name in ("cpu-time", "compute"):
+            limit = result.verdict["limits"][name]
+            self.assertEqual((limit["value"], limit["origin"]), ("300ms", "command line"))
+            self.assertEqual(limit["rung"], harness.rung())
 
     def test_compute_by_name(self):
         profile = self.write("p.profile", "capsule-run-profile 1\ncompute = high\n")
-        for opts, value in ((("--compute", "LOW"), "10s"), (("--compute", "medium"), "1m"),
-                            (("--profile", profile), "10m"), (("--profile", profile, "--cpu-time", "3s"), "3s"),
-                            (("--profile", profile, "--cpu-time", "unlimited"), "unlimited")):
+        for opts, value in ((("--compute", "LOW"), ("10s", "10s")), (("--compute", "medium"), ("1m", "1m")),
+                            (("--profile", profile), ("10m", "10m")),
+                            (("--profile", profile, "--cpu-time", "3s"), ("3s", "unlimited")),
+                            (("--profile", profile, "--compute", "LOW"), ("10s", "10s")),
+                            (("--compute", "LOW", "--cpu-time", "10s"), ("10s", "10s")),
+                            (("--profile", profile, "--compute", "unlimited"), ("unlimited", "unlimited")),
+                            (("--profile", profile, "--cpu-time", "unlimited"), ("unlimited", "unlimited"))):
             with self.subTest(opts):
                 printed = self.check(self.run_capsule(*opts, "--print-policy", "-c", "pass")).out
                 again = self.write("again.profile", printed)
                 second = self.check(self.run_capsule("--profile", again, "--print-policy", "-c", "pass", sandbox=False)).out
                 for text in (printed, second):
                     words = dict(line.split(None, 3)[::2][:2] for line in text.splitlines() if " = " in line)
-                    self.assertEqual((words["cpu-time"], words["compute"]), (value, "unlimited"))
+                    self.assertEqual((words["cpu-time"], words["compute"]), value)
 
     def test_compute_that_is_not_understood(self):
         self.refused(self.run_capsule("--compute", "SOME", "-c", "pass"), "--compute SOME", "LOW|MEDIUM|HIGH", status=2)
