@@ -15,12 +15,15 @@
 /* No core fills memory faster: twice what clearing pages does on the fastest that we know. */
 #define FILL_BYTES_PER_MS (32ULL << 20)
 
-/* What the host has more of than at the lowest so far: an upper bound of the task's share. */
-static uint64_t rise(uint64_t now, uint64_t *base)
+/* What the host has more of than others had at the lowest so far: an upper bound of the task's share. own: what is
+ * the task's for certain, or what others free would be taken for its own. */
+static uint64_t rise(uint64_t now, uint64_t own, uint64_t *base)
 {
-	if (now < *base)
-		*base = now;
-	return now - *base;
+	uint64_t others = now > own ? now - own : 0;
+
+	if (others < *base)
+		*base = others;
+	return now > *base ? now - *base : 0;
 }
 
 static uint64_t tmpfs_bytes(int fd)
@@ -32,6 +35,11 @@ static uint64_t tmpfs_bytes(int fd)
 	return (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
 }
 
+static uint64_t own_tmpfs_bytes(const struct watch *watch)
+{
+	return tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
+}
+
 /*
  * The task's share of the host's shared memory: its tmpfs, and every shared mapping and nameless file at its
  * full length, since pages may be in neither a page table nor a name. What is mapped and has no descriptor, or
@@ -39,7 +47,7 @@ static uint64_t tmpfs_bytes(int fd)
  */
 static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, uint64_t host_rise)
 {
-	uint64_t most = sum->shared_bytes + tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
+	uint64_t most = sum->shared_bytes + own_tmpfs_bytes(watch);
 
 	return sum->hidden || most > host_rise ? host_rise : most;
 }
@@ -74,8 +82,8 @@ static bool count_stopped(const struct watch *watch, struct scan *ret)
 
 static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 {
-	uint64_t shmem = rise(scan_host_shmem(), &watch->shmem_base_bytes);
-	uint64_t sockets = rise(scan_host_sockets(), &watch->sockets_base_bytes);
+	uint64_t shmem = rise(scan_host_shmem(), own_tmpfs_bytes(watch), &watch->shmem_base_bytes);
+	uint64_t sockets = rise(scan_host_sockets(), 0, &watch->sockets_base_bytes);
 	struct scan sum;
 	uint64_t bound = shmem + sockets;
 	uint64_t total;

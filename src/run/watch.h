@@ -37,7 +37,7 @@ struct watch {
 	void (*freeze)(void *data, bool stop);
 	void *freeze_data;
 	/* State. */
-	uint64_t shmem_base_bytes; /* of the host, the lowest so far */
+	uint64_t shmem_base_bytes; /* of others on the host, the lowest so far */
 	uint64_t sockets_base_bytes;
 	uint64_t memory_peak_bytes;
 	unsigned int cores; /* of the machine */

@@ -33,9 +33,10 @@ class Ram(harness.Case):
                            "for i in range(400): os.write(fd, b'x' * (1 << 20))\nprint('SURVIVED')")
 
     def test_shared_memory(self):
-        self.out_of_memory("f = open('/dev/shm/x', 'wb')\n"
+        # It stays for a watchdog to see: one that ends at once may do so between two looks.
+        self.out_of_memory("import time\nf = open('/dev/shm/x', 'wb')\n"
                            "for i in range(90): f.write(b'x' * (1 << 20)); f.flush()\n"
-                           "y = b'x' * (60 << 20)\nprint('SURVIVED')")
+                           "y = b'x' * (60 << 20)\ntime.sleep(20); print('SURVIVED')")
 
     def test_shared_anonymous_memory(self):
         self.out_of_memory("import mmap\nm = mmap.mmap(-1, 400 << 20)\n"
@@ -66,6 +67,19 @@ class Ram(harness.Case):
             time.sleep(0.3)  # thirty looks of a watchdog's
             out = process.communicate(b"\n", timeout=harness.PATIENCE)[0]
         self.assertEqual((process.returncode, out), (0, b"fine\n"))
+
+    def test_what_others_free_is_not_the_tasks_to_take(self):
+        """Shared memory that another program gives back meanwhile hides none of the task's."""
+        code = ("import time\nf = open('/dev/shm/x', 'wb')\nfor i in range(60): f.write(b'x' * (1 << 20)); f.flush()\n"
+                "print('ready', flush=True)\ninput()\ny = b'x' * (60 << 20)\ntime.sleep(20); print('SURVIVED')")
+        with tempfile.TemporaryFile(dir="/dev/shm") as other:
+            other.write(bytes(200 << 20))
+            other.flush()
+            process = self.start("-q", "--ram", "96M", "-c", code, stdin=subprocess.PIPE)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+        time.sleep(0.3)  # thirty looks of a watchdog's
+        out = process.communicate(b"\n", timeout=harness.PATIENCE)[0]
+        self.assertEqual((process.returncode, out), (137, b""))
 
     def test_many_processes_with_a_little_each(self):
         self.out_of_memory("""if 1:
