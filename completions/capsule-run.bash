@@ -7,6 +7,7 @@ _capsule_run()
 	local groups='limits files task run all'
 	local -A values=(
 		[--ram]='64M 256M 512M 1G 4G'
+		[--ram-soft]='64M 256M 512M 1G 4G unlimited'
 		[--pids]='64 256 1024 4096'
 		[--cpu]='0.5 1 2 4 unlimited'
 		[--cpu-time]='1s 10s 1m 10m 1h unlimited'

@@ -47,6 +47,13 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .more = "Everything that is charged to the task counts: its processes, "
 			    "/dev/shm, --fresh, and, with a cgroup, page cache; swap is off. At "
 			    "the limit the whole task ends with outcome oom and status 137."},
+    [OPTION_RAM_SOFT] = {"ram-soft", 0, .group = OPTION_GROUP_LIMITS,
+			 NUMBER(SIZE, limits.ram_soft_bytes, 4 * MIB, EIB, true, NULL, "SIZE"),
+			 .help = "memory from which it is to do with less",
+			 .more = "At most --ram. While the task needs so much, page cache not counted, no process gets "
+				 "more private memory: Python raises MemoryError, which can be caught. With cgroup v2 "
+				 "the kernel also takes back its cache and slows it down. What is taken in one piece "
+				 "can pass it, as far as --ram."},
     [OPTION_PIDS] = {"pids", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(COUNT, limits.pids, 2, 4194304, false, "256", "N"),
 		     .help = "processes and threads",

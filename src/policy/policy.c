@@ -327,6 +327,21 @@ static int finalize_compute(struct policy *draft, struct error *err)
 	return 0;
 }
 
+static int finalize_ram(struct policy *draft, struct error *err)
+{
+	enum origin soft = draft->origin[OPTION_RAM_SOFT];
+	enum origin hard = draft->origin[OPTION_RAM];
+	char buf[2][32];
+
+	if (draft->limits.ram_soft_bytes == LIMIT_NONE || draft->limits.ram_soft_bytes <= draft->limits.ram_bytes)
+		return 0;
+	error_set(err, "usage", 0, "--ram-soft %s: more than --ram %s",
+		  option_format(draft, OPTION_RAM_SOFT, buf[0], sizeof(buf[0])),
+		  option_format(draft, OPTION_RAM, buf[1], sizeof(buf[1])));
+	error_hint(err, "what comes before --ram is at most as much: lower the one or raise the other");
+	return policy_locate(draft, soft > hard ? soft : hard, err);
+}
+
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)
 {
 	int r = finalize_binds(draft, err);
@@ -341,6 +356,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 		r = finalize_require(draft, err);
 	if (r == 0)
 		r = finalize_output(draft, err);
+	if (r == 0)
+		r = finalize_ram(draft, err);
 	if (r == 0)
 		r = finalize_compute(draft, err);
 	if (r == 0)

@@ -19,6 +19,7 @@
 /* Every option, in the order in which --help and --print-policy show them. */
 enum option_id {
 	OPTION_RAM,
+	OPTION_RAM_SOFT,
 	OPTION_PIDS,
 	OPTION_CPU,
 	OPTION_CPU_TIME,
@@ -63,6 +64,7 @@ enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
 /* A limit that is open holds LIMIT_NONE. */
 struct policy_limits {
 	uint64_t ram_bytes;
+	uint64_t ram_soft_bytes; /* at most ram_bytes, or LIMIT_NONE */
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
 	uint64_t cpu_time_ms;

@@ -23,6 +23,7 @@ enum channel_type {
 	CHANNEL_STOPPED, /* from init: the task has a terminal and was stopped; value is the signal */
 	CHANNEL_SIGNAL_GROUP, /* to init: value is sent to the task's process group */
 	CHANNEL_TURN,	 /* to init: value is an enum channel_turn; and back when it is so */
+	CHANNEL_CONFINE, /* to init: whether processes get no more private memory (run/soft.h) */
 	CHANNEL_MAX,
 };
 

@@ -47,6 +47,7 @@
 #include "run/channel.h"
 #include "run/inherit.h"
 #include "run/scan.h"
+#include "run/soft.h"
 
 #define EXIT_FAILED 125
 #define BACKSTOP_MS 1000
@@ -464,6 +465,8 @@ static void obey(struct service *service, const struct channel_message *message)
 		signal_all(service, message->value);
 	else if (message->type == CHANNEL_TURN && service->tty_fd >= 0)
 		give_turn(service, message->value);
+	else if (message->type == CHANNEL_CONFINE)
+		soft_confine(service->proc_fd, message->value != 0);
 }
 
 /* When to end it whatever the supervisor does: a task may have found a way to keep it busy. */

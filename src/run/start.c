@@ -150,6 +150,7 @@ static int choose_rungs(struct run *run, struct error *err)
 	bool has_group = run->cg.version != 0;
 
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
+	rungs[OPTION_RAM_SOFT] = run->cg.version == 2 ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
 	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_STALL] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
@@ -179,6 +180,7 @@ static int prepare_watch(struct run *run, struct error *err)
 	struct watch *watch = &run->watch;
 
 	watch->ram_bytes = run->cg.version == 0 ? limits->ram_bytes : LIMIT_NONE;
+	watch->ram_soft_bytes = limits->ram_soft_bytes;
 	watch->cpu_ms = run->cg.version == 0 ? limits->cpu_time_ms : LIMIT_NONE;
 	watch->disk_bytes = limits->disk_bytes;
 	watch->inodes = limits->inodes;

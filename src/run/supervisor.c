@@ -27,6 +27,7 @@
 #include "run/job.h"
 #include "run/run.h"
 #include "run/scan.h"
+#include "run/soft.h"
 
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
@@ -153,6 +154,7 @@ static void on_message(struct run *run)
 	case CHANNEL_SIGNAL:
 	case CHANNEL_SIGNAL_GROUP:
 	case CHANNEL_SIGNAL_ALL:
+	case CHANNEL_CONFINE:
 	case CHANNEL_MAX:
 		run_kill(run);
 		break;
@@ -321,6 +323,7 @@ static uint64_t check_deadlines(struct run *run)
 		/* Before its exec the task can't be read: it is a copy of init still. */
 		if (watches && run->verdict.started)
 			check_watch(run, now);
+		soft_check(run);
 		if (run->oom_seen || (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE))
 			check_cgroup(run);
 		/* Looking may have taken long, and the deadline may have come meanwhile. */
@@ -340,9 +343,8 @@ static uint64_t check_deadlines(struct run *run)
 		run->kill_ms = NEVER;
 		run_kill(run);
 		/* Nobody takes the rest of the output: it is given up. */
-		if (run->init_gone) {
+		if (run->init_gone)
 			give_up_output(run);
-		}
 	}
 	next = job_deadline(run, now);
 	if (run->deadline_ms < next)
@@ -562,7 +564,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		r = run_start(&run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
 			run_kill(&run);
-		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
+		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE ||
+				      policy->limits.ram_soft_bytes != LIMIT_NONE
 				  ? run.start_ms
 				  : NEVER;
 		run.failed = r < 0;

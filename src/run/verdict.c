@@ -27,7 +27,7 @@ _Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "one name for each outc
 static const char *const limit_hit_names[] = {
     [LIMIT_HIT_TIMEOUT] = "timeout", [LIMIT_HIT_CPU_TIME] = "cpu-time", [LIMIT_HIT_RAM] = "ram",
     [LIMIT_HIT_PIDS] = "pids",	     [LIMIT_HIT_OUTPUT] = "output",	[LIMIT_HIT_DISK] = "disk",
-    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",
+    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",	[LIMIT_HIT_RAM_SOFT] = "ram-soft",
 };
 _Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
 
@@ -369,6 +369,9 @@ static void report_end(const struct verdict *verdict, const struct policy *polic
 	if (verdict_has_hit(verdict, LIMIT_HIT_OUTPUT))
 		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
 			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));
+	if (verdict_has_hit(verdict, LIMIT_HIT_RAM_SOFT))
+		log_note("limit", "the task was refused more memory for a while (--ram-soft %s)",
+			 option_format(policy, OPTION_RAM_SOFT, buf, sizeof(buf)));
 	if (verdict_has_hit(verdict, LIMIT_HIT_PIDS))
 		log_note("limit", "the task was refused processes (--pids %s)",
 			 option_format(policy, OPTION_PIDS, buf, sizeof(buf)));

@@ -15,6 +15,9 @@
 /* No core fills memory faster: twice what clearing pages does on the fastest that we know. */
 #define FILL_BYTES_PER_MS (32ULL << 20)
 
+/* Less than this is no news of what others have. */
+#define FREED_BYTES (1ULL << 20)
+
 /* What the host has more of than others had at the lowest so far: an upper bound of the task's share. own: what is
  * the task's for certain, or what others free would be taken for its own. */
 static uint64_t rise(uint64_t now, uint64_t own, uint64_t *base)
@@ -52,10 +55,17 @@ static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, u
 	return sum->hidden || most > host_rise ? host_rise : most;
 }
 
+/* What the tree may need before it is counted exactly. */
+static uint64_t first_limit(const struct watch *watch)
+{
+	return watch->ram_soft_bytes < watch->ram_bytes ? watch->ram_soft_bytes : watch->ram_bytes;
+}
+
 /* The task can't use up the room that it has before this time: until then there is nothing to see. */
 static uint64_t next_look_ms(const struct watch *watch, uint64_t at_ms, uint64_t bound)
 {
-	uint64_t room = watch->ram_bytes > bound ? watch->ram_bytes - bound : 0;
+	uint64_t limit = first_limit(watch);
+	uint64_t room = limit > bound ? limit - bound : 0;
 
 	return at_ms + room / (FILL_BYTES_PER_MS * watch->cores);
 }
@@ -80,9 +90,24 @@ static bool count_stopped(const struct watch *watch, struct scan *ret)
 	}
 }
 
+/* What the task may have of the host's shared memory. */
+static uint64_t shmem_rise(struct watch *watch)
+{
+	struct scan sum = {.count_memory = true, .shmem_dev = watch->shmem_dev};
+	uint64_t base = watch->shmem_base_bytes;
+	uint64_t bytes = rise(scan_host_shmem(), own_tmpfs_bytes(watch), &watch->shmem_base_bytes);
+
+	/* Others gave something back: what the task has in memfds would be taken for theirs. Without stopping the tree:
+	 * continuing it would wake what the task has stopped itself. */
+	if (watch->shmem_base_bytes + FREED_BYTES < base && scan_exact(watch->proc_fd, &sum))
+		bytes = rise(scan_host_shmem(), own_tmpfs_bytes(watch) + sum.memfd_bytes, &watch->shmem_base_bytes);
+	return bytes;
+}
+
 static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 {
-	uint64_t shmem = rise(scan_host_shmem(), own_tmpfs_bytes(watch), &watch->shmem_base_bytes);
+	uint64_t limit = first_limit(watch);
+	uint64_t shmem = shmem_rise(watch);
 	uint64_t sockets = rise(scan_host_sockets(), 0, &watch->sockets_base_bytes);
 	struct scan sum;
 	uint64_t bound = shmem + sockets;
@@ -93,7 +118,8 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	readable = scan_memory_bound(watch->proc_fd, &bound);
 	if (bound > watch->memory_peak_bytes && bound <= watch->ram_bytes)
 		watch->memory_peak_bytes = bound;
-	if (readable && bound <= watch->ram_bytes) {
+	if (readable && bound <= limit) {
+		watch->needed_bytes = bound;
 		watch->next_look_ms = next_look_ms(watch, at_ms, bound);
 		return WATCH_OK;
 	}
@@ -104,7 +130,9 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	started = clock_ms();
 	watch->freeze(watch->freeze_data, true);
 	readable = count_stopped(watch, &sum);
+	shmem = rise(scan_host_shmem(), own_tmpfs_bytes(watch) + sum.memfd_bytes, &watch->shmem_base_bytes);
 	total = sum.own_bytes + shmem_share(watch, &sum, shmem) + (sum.inet_sockets ? sockets : 0);
+	watch->needed_bytes = total;
 	if (!readable || total > watch->ram_bytes) {
 		watch->found = readable ? total : bound;
 		watch->memory_peak_bytes = watch->found;
@@ -113,7 +141,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	watch->freeze(watch->freeze_data, false);
 	if (total > watch->memory_peak_bytes)
 		watch->memory_peak_bytes = total;
-	watch->exact_bound = bound + (watch->ram_bytes - total) / 2;
+	watch->exact_bound = bound + ((total < limit ? limit : watch->ram_bytes) - total) / 2;
 	watch->next_exact_ms = at_ms + 50 + 16 * (clock_ms() - started);
 	return WATCH_OK;
 }

@@ -388,6 +388,8 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struc
 	/* ENOENT: a kernel without swap accounting has no swap file here to write to. */
 	if (r == 0 && write_limit(part, "memory.swap.max", 0, err) < 0 && err->errnum != ENOENT)
 		return -err->errnum;
+	if (r == 0 && limits->ram_soft_bytes != LIMIT_NONE)
+		r = write_limit(part, "memory.high", limits->ram_soft_bytes, err);
 	if (r == 0)
 		r = write_limit(part, "memory.oom.group", 1, err);
 	if (r == 0)
@@ -544,6 +546,22 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 		(void)fd_read_key_at(dir_fd, "pids.events", "max", &ret->pids_refused);
 		ret->has_cpu = fd_read_key_at(dir_fd, "cpu.stat", "usage_usec", &ret->cpu_us) == 0;
 	}
+}
+
+bool cgroup_needs(const struct cgroup *cg, uint64_t *ret_bytes)
+{
+	static const char *const cache[] = {"inactive_file", "active_file"};
+	int dir_fd = cg->part[0].dir_fd; /* v1: memory */
+	uint64_t bytes;
+	uint64_t used;
+
+	if (fd_read_u64_at(dir_fd, cg->version == 2 ? "memory.current" : "memory.usage_in_bytes", &used) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(cache); i++)
+		if (fd_read_key_at(dir_fd, "memory.stat", cache[i], &bytes) == 0)
+			used -= bytes < used ? bytes : used;
+	*ret_bytes = used;
+	return true;
 }
 
 void cgroup_remove(struct cgroup *cg)

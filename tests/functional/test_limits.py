@@ -70,16 +70,23 @@ class Ram(harness.Case):
 
     def test_what_others_free_is_not_the_tasks_to_take(self):
         """Shared memory that another program gives back meanwhile hides none of the task's."""
-        code = ("import time\nf = open('/dev/shm/x', 'wb')\nfor i in range(60): f.write(b'x' * (1 << 20)); f.flush()\n"
-                "print('ready', flush=True)\ninput()\ny = b'x' * (60 << 20)\ntime.sleep(20); print('SURVIVED')")
-        with tempfile.TemporaryFile(dir="/dev/shm") as other:
-            other.write(bytes(200 << 20))
-            other.flush()
-            process = self.start("-q", "--ram", "96M", "-c", code, stdin=subprocess.PIPE)
-            self.assertEqual(process.stdout.readline(), b"ready\n")
-        time.sleep(0.3)  # thirty looks of a watchdog's
-        out = process.communicate(b"\n", timeout=harness.PATIENCE)[0]
-        self.assertEqual((process.returncode, out), (137, b""))
+        code = """if 1:
+            import os, time
+            f = %s
+            for i in range(60): os.write(f, b"x" * (1 << 20))
+            print("ready", flush=True); input()
+            y = b"x" * (60 << 20); time.sleep(20); print("SURVIVED")
+            """
+        for file in ("os.open('/dev/shm/x', os.O_CREAT | os.O_WRONLY)", "os.memfd_create('x')"):
+            with self.subTest(file):
+                with tempfile.TemporaryFile(dir="/dev/shm") as other:
+                    other.write(bytes(200 << 20))
+                    other.flush()
+                    process = self.start("-q", "--ram", "96M", "-c", code % file, stdin=subprocess.PIPE)
+                    self.assertEqual(process.stdout.readline(), b"ready\n")
+                time.sleep(0.3)  # thirty looks of a watchdog's
+                out = process.communicate(b"\n", timeout=harness.PATIENCE)[0]
+                self.assertEqual((process.returncode, out), (137, b""))
 
     def test_many_processes_with_a_little_each(self):
         self.out_of_memory("""if 1:
@@ -232,6 +239,103 @@ class Ram(harness.Case):
         result = self.out_of_memory("x = []\nwhile True: x.append(b'x' * (1 << 20))")
         self.assertIn("over by", result.err)
         self.assertGreater(result.verdict["overshoot"], 0)
+
+
+class RamSoft(harness.Case):
+    """Before --ram ends a task it is refused more, on every rung."""
+
+    HOG = """if 1:
+        import time
+        kept = []
+        try:
+            while True: kept.append(b"x" * (1 << 20)); time.sleep(0.005)  # a watchdog may be kept from looking
+        except MemoryError:
+            kept = len(kept)
+            print("caught at", kept)
+        """
+
+    def test_memory_error_first(self):
+        result = self.check(self.run_capsule("--ram", "512M", "--ram-soft", "128M", "-c", self.HOG, verdict=True))
+        self.assertEqual((result.verdict["outcome"], harness.hits(result.verdict)), ("exited", ["ram-soft"]))
+        # What it grew by while it was not looked at is in between, too.
+        self.assertLess(int(result.out.split()[-1]), 500)
+        hit = result.verdict["limits_hit"][0]
+        self.assertEqual((hit["value"], hit["unit"]), (128 << 20, "bytes"))
+        self.assertGreater(hit["peak"], 120 << 20)
+        self.assertIn("--ram-soft 128M", result.err)
+        self.assertNotIn("watchdog" if harness.rung() in ("cgroup-v2", "systemd-scope") else "cgroup",
+                         result.verdict["limits"]["ram-soft"]["rung"])
+
+    def test_one_that_does_not_catch_it_says_where(self):
+        result = self.check(self.task("import time\ndef leak():\n    kept = []\n    while True:\n        kept.append(b'x' * (1 << 20))\n"
+                                      "        time.sleep(0.005)\nleak()\n",
+                                      opts=("--ram", "512M", "--ram-soft", "128M"), verdict=True), 1)
+        self.assertIn("MemoryError", result.err)
+        self.assertEqual(result.verdict["reported_by_task"]["exception"]["type"], "MemoryError")
+        self.assertEqual(result.verdict["reported_by_task"]["exception"]["line"], 5)
+        self.assertIn("--ram-soft", result.verdict["hint"])
+
+    def test_what_was_freed_can_be_had_again(self):
+        result = self.check(self.run_capsule("-q", "--ram", "512M", "--ram-soft", "128M", "-c", self.HOG + """
+        def wait_until_free():
+            import resource, time
+            while resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY: time.sleep(0.01)
+        wait_until_free()
+        import mmap
+        big = mmap.mmap(-1, 4 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
+        print("again")
+        """, verdict=True))
+        self.assertEqual(result.out.splitlines()[1], "again")
+
+    def test_all_processes_together(self):
+        """None has much, and each is refused more."""
+        result = self.check(self.run_capsule("-q", "--ram", "512M", "--ram-soft", "128M", "-c", """if 1:
+            import os, time
+            pipes = []
+            for _ in range(4):
+                r, w = os.pipe()
+                if os.fork() == 0:
+                    kept = []
+                    try:
+                        while True: kept.append(b"x" * (1 << 20)); time.sleep(0.02)
+                    except MemoryError: os.write(w, b"%d\\n" % len(kept))
+                    time.sleep(1000)
+                os.close(w)
+                pipes.append(os.fdopen(r))
+            print(sum(int(p.readline()) for p in pipes))
+            """, verdict=True))
+        self.assertLess(int(result.out), 500)
+        self.assertEqual(harness.hits(result.verdict), ["ram-soft"])
+
+    def test_innocent_below(self):
+        """Neither address space nor page cache is memory that is needed."""
+        self.write("sandbox/big", bytes(200 << 20))
+        result = self.check(self.run_capsule("-q", "--ram", "512M", "--ram-soft", "100M", "-c", """if 1:
+            import mmap, threading
+            gate = threading.Barrier(33)
+            for _ in range(32): threading.Thread(target=gate.wait, daemon=True).start()
+            m = mmap.mmap(-1, 8 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
+            f = open("big", "rb")
+            while f.read(1 << 20): pass
+            import time; time.sleep(0.3)  # thirty looks
+            kept = [b"x" * (1 << 20) for _ in range(60)]
+            gate.wait()
+            print("fine")
+            """, verdict=True))
+        self.assertEqual((result.out, harness.hits(result.verdict)), ("fine\n", []))
+
+    def test_more_than_ram(self):
+        self.refused(self.run_capsule("--ram", "100M", "--ram-soft", "101M", "-c", "pass"), "--ram-soft 101M", "--ram 100M",
+                     status=2)
+        self.refused(self.run_capsule("--ram-soft", "2G", "-c", "pass"), "--ram-soft 2G", "--ram 1G", status=2)
+        self.check(self.run_capsule("-q", "--ram", "100M", "--ram-soft", "100M", "-c", "pass"))
+
+    def test_hard_limit_still_ends_it(self):
+        result = self.check(self.run_capsule("--ram", "128M", "--ram-soft", "64M", "-c", "import mmap, time\n"
+                                             "m = mmap.mmap(-1, 400 << 20)\n"
+                                             "for i in range(0, len(m), 4096): m[i] = 1\n"
+                                             "time.sleep(20)", verdict=True), 137)
+        self.assertEqual(result.verdict["outcome"], "oom")
 
 
 class Pids(harness.Case):

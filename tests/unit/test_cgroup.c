@@ -20,7 +20,7 @@
 #define OURS "capsule-run."
 
 static const char *const control_files[] = {
-    "memory.max",	"memory.swap.max",	      "memory.oom.group",   "pids.max",
+    "memory.max",	"memory.high",	"memory.swap.max",	      "memory.oom.group",   "pids.max",
     "cpu.max",		"cgroup.procs",		      "tasks",		    "memory.limit_in_bytes",
     "memory.swappiness", "memory.memsw.limit_in_bytes", "memory.oom_control", "cgroup.event_control",
     "cpu.cfs_period_us", "cpu.cfs_quota_us",	"memory.kmem.tcp.limit_in_bytes",
@@ -165,6 +165,7 @@ static unsigned int groups_in(const char *path)
 static struct policy_limits make_limits(uint64_t cpu_milli, uint64_t cpu_time_ms)
 {
 	return (struct policy_limits){.ram_bytes = 1ULL << 30,
+				      .ram_soft_bytes = LIMIT_NONE,
 				      .pids = 256,
 				      .cpu_milli = cpu_milli,
 				      .cpu_time_ms = cpu_time_ms,
@@ -656,9 +657,58 @@ static void test_read(void **state)
 	fake_close();
 }
 
+/* Only where it was asked for, and below the limit that it comes before. */
+static void test_soft_limit(void **state)
+{
+	struct policy_limits limits = make_limits(LIMIT_NONE, LIMIT_NONE);
+	struct v2_row row = v2_rows[0];
+	struct cgroup cg;
+	struct error err;
+	uint64_t needed = 7;
+
+	(void)state;
+	limits.ram_soft_bytes = 900ULL << 20;
+	fake_open();
+	make_v2(&row);
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_non_null(strstr(fake.log, "/up/own/*/memory.high=943718400\n"));
+	assert_false(cgroup_needs(&cg, &needed));
+	assert_int_equal(needed, 7);
+	unit_make(cg.part[0].dir_fd, "memory.current", "1000000\n");
+	assert_true(cgroup_needs(&cg, &needed));
+	assert_int_equal(needed, 1000000);
+	unit_make(cg.part[0].dir_fd, "memory.stat", "anon 5\nfile 9\ninactive_file 300000\nactive_file 50000\n");
+	assert_true(cgroup_needs(&cg, &needed));
+	assert_int_equal(needed, 650000);
+	/* The two are not read at one moment. */
+	unit_make(cg.part[0].dir_fd, "memory.current", "200000\n");
+	assert_true(cgroup_needs(&cg, &needed));
+	assert_int_equal(needed, 0);
+	cgroup_remove(&cg);
+	fake.log[0] = '\0';
+	fake.fail = "memory.high";
+	fake.fail_errno = EINVAL;
+	fake.fail_count = 1;
+	assert_int_equal(create(&limits, false, &cg, &err), -EINVAL);
+	assert_non_null(strstr(err.detail, "memory.high"));
+	fake_close();
+
+	fake_open();
+	make_v1();
+	unit_make(fake.dir_fd, "self", V1_SELF);
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_string_equal(fake.log, V1_PIDS V1_OOM);
+	unit_make(cg.part[0].dir_fd, "memory.usage_in_bytes", "4096\n");
+	assert_true(cgroup_needs(&cg, &needed));
+	assert_int_equal(needed, 4096);
+	cgroup_remove(&cg);
+	fake_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_soft_limit),
 	    cmocka_unit_test(test_v2),
 	    cmocka_unit_test(test_v1),
 	    cmocka_unit_test(test_v1_enter_and_leave),

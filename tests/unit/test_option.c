@@ -97,6 +97,7 @@ static void test_defaults(void **state)
 		uint64_t value;
 	} rows[] = {
 	    {OPTION_RAM, "1G", 1ULL << 30},
+	    {OPTION_RAM_SOFT, "unlimited", LIMIT_NONE},
 	    {OPTION_PIDS, "256", 256},
 	    {OPTION_CPU, "unlimited", LIMIT_NONE},
 	    {OPTION_CPU_TIME, "unlimited", LIMIT_NONE},

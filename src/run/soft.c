@@ -1,0 +1,79 @@
+#include "run/soft.h"
+
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "run/run.h"
+#include "run/scan.h"
+
+/* What a process may still take: for a traceback, for leaving in order. */
+#define HEADROOM_BYTES (2ULL << 20)
+
+/* RLIMIT_DATA counts pages (mm/mmap.c, may_expand_vm), so the bits below are free: they tell ours from a task's. */
+#define PAGE_BITS 0xfffULL
+#define MARK	  0xca5ULL
+
+bool soft_decide(uint64_t limit_bytes, uint64_t needed_bytes, bool was_confined)
+{
+	return needed_bytes >= limit_bytes - limit_bytes / (was_confined ? 8 : 32);
+}
+
+/* Nobody is killed for what init could not be told now: the next look tells it. */
+static void tell_init(const struct run *run)
+{
+	const struct channel_message order = {.type = CHANNEL_CONFINE, .value = run->is_confined ? 1 : 0};
+
+	if (!run->init_gone && channel_send(run->channel_fd, &order) < 0)
+		log_verbose("ram-soft", "init is behind");
+}
+
+void soft_check(struct run *run)
+{
+	uint64_t limit = run->policy->limits.ram_soft_bytes;
+	uint64_t *peak = &run->verdict.peaks[LIMIT_HIT_RAM_SOFT];
+	bool was_confined = run->is_confined;
+	uint64_t needed = run->watch.needed_bytes;
+
+	if (limit == LIMIT_NONE || !run->verdict.started)
+		return;
+	if (run->cg.version != 0 && !cgroup_needs(&run->cg, &needed))
+		return;
+	if (needed > *peak)
+		*peak = needed;
+	run->is_confined = soft_decide(limit, needed, was_confined);
+	if (run->is_confined)
+		run->verdict.limits_hit |= 1U << LIMIT_HIT_RAM_SOFT;
+	/* While it lasts again and again: a process may have been made from one that was not confined yet. */
+	if (run->is_confined || was_confined)
+		tell_init(run);
+}
+
+static void confine(pid_t pid, uint64_t data_bytes)
+{
+	uint64_t most = ((data_bytes + HEADROOM_BYTES) & ~PAGE_BITS) | MARK;
+	struct rlimit limit;
+
+	if (prlimit(pid, RLIMIT_DATA, NULL, &limit) < 0 || limit.rlim_cur <= most ||
+	    (limit.rlim_cur & PAGE_BITS) == MARK)
+		return;
+	limit.rlim_cur = most;
+	/* ESRCH: it has ended. */
+	(void)prlimit(pid, RLIMIT_DATA, &limit, NULL);
+}
+
+static void release(pid_t pid, uint64_t data_bytes)
+{
+	struct rlimit limit;
+
+	(void)data_bytes;
+	if (prlimit(pid, RLIMIT_DATA, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    (limit.rlim_cur & PAGE_BITS) != MARK)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)prlimit(pid, RLIMIT_DATA, &limit, NULL);
+}
+
+void soft_confine(int proc_fd, bool on)
+{
+	scan_data(proc_fd, on ? confine : release);
+}
