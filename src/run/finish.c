@@ -33,6 +33,22 @@ void run_take_peaks(struct run *run)
 		peaks[LIMIT_HIT_PIDS] = verdict->used.account.pids_peak;
 }
 
+void run_look_at_fresh(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	struct usage full;
+
+	watch_full(&run->watch, &full);
+	if (full.bytes > 0) {
+		verdict->limits_hit |= 1U << LIMIT_HIT_DISK;
+		verdict->peaks[LIMIT_HIT_DISK] = full.bytes;
+	}
+	if (full.inodes > 0) {
+		verdict->limits_hit |= 1U << LIMIT_HIT_INODES;
+		verdict->peaks[LIMIT_HIT_INODES] = full.inodes;
+	}
+}
+
 void run_print_envelope(struct run *run, int stdio_closed)
 {
 	const struct envelope_output output = {&run->captured[0], &run->captured[1]};

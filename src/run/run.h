@@ -65,6 +65,9 @@ void run_order(const struct run *run, enum channel_type type, int sig);
  * is there already. The usage must be. */
 void run_take_peaks(struct run *run);
 
+/* The task has ended: whether it left a --fresh directory in which nothing more fits. */
+void run_look_at_fresh(struct run *run);
+
 /* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
  * and no success any more. */
 void run_print_envelope(struct run *run, int stdio_closed);

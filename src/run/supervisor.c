@@ -129,6 +129,7 @@ static void on_message(struct run *run)
 	case CHANNEL_EXITED:
 		run->has_status = run->verdict.started;
 		run->wait_status = message.value;
+		run_look_at_fresh(run);
 		/* Its mounts are going: what we hold of them would make us end them later, alone. */
 		watch_fini(&run->watch);
 		break;

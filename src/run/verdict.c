@@ -369,6 +369,10 @@ static void report_end(const struct verdict *verdict, const struct policy *polic
 	if (verdict_has_hit(verdict, LIMIT_HIT_OUTPUT))
 		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
 			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));
+	for (unsigned int i = LIMIT_HIT_DISK; i <= LIMIT_HIT_INODES && verdict->outcome != OUTCOME_DISK; i++)
+		if (verdict_has_hit(verdict, i))
+			log_note("limit", "the task left a sandbox directory that is full (--%s %s)",
+				 limit_hit_names[i], option_format(policy, limit_hit_option(i), buf, sizeof(buf)));
 	if (verdict_has_hit(verdict, LIMIT_HIT_RAM_SOFT))
 		log_note("limit", "the task was refused more memory for a while (--ram-soft %s)",
 			 option_format(policy, OPTION_RAM_SOFT, buf, sizeof(buf)));

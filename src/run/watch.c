@@ -306,6 +306,19 @@ enum watch_result watch_check(struct watch *watch, uint64_t at_ms)
 	return result;
 }
 
+void watch_full(const struct watch *watch, struct usage *ret)
+{
+	struct statvfs fs;
+
+	*ret = (struct usage){0, 0};
+	if (watch->fresh_fd < 0 || fstatvfs(watch->fresh_fd, &fs) < 0)
+		return;
+	if (fs.f_blocks > 0 && fs.f_bfree == 0)
+		ret->bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+	if (fs.f_files > 0 && fs.f_ffree == 0)
+		ret->inodes = (uint64_t)fs.f_files - 1; /* itself */
+}
+
 void watch_fini(struct watch *watch)
 {
 	close_fd(&watch->proc_fd);

@@ -67,6 +67,10 @@ bool watch_is_active(const struct watch *watch);
 /* One tick at a monotonic time. */
 enum watch_result watch_check(struct watch *watch, uint64_t now_ms);
 
+/* What lies in the --fresh directory, when nothing more fits into it: bytes, and files. 0: there is room, or no such
+ * directory. A refusal itself can't be seen. */
+void watch_full(const struct watch *watch, struct usage *ret);
+
 void watch_fini(struct watch *watch);
 
 #endif

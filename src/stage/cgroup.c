@@ -19,6 +19,9 @@
 #define PREFIX "capsule-run."
 #define NEAR_LIMIT_BYTES (512 * 1024)
 
+/* v1: TCP's buffers may have this part of --ram, beside --ram. */
+#define TCP_SHARE 32
+
 static void part_init(struct cgroup_part *part)
 {
 	memset(part, 0, sizeof(*part));
@@ -183,9 +186,9 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 				r = err->errnum == ENOENT || err->errnum == EOPNOTSUPP
 					? write_limit(part, "memory.swappiness", 0, err)
 					: -err->errnum;
-			/* Socket buffers have an account of their own, without a limit until one is written. */
+			/* TCP's buffers have an account of their own, without a limit until one is written. */
 			if (r == 0 &&
-			    write_limit(part, "memory.kmem.tcp.limit_in_bytes", limits->ram_bytes, err) < 0 &&
+			    write_limit(part, "memory.kmem.tcp.limit_in_bytes", limits->ram_bytes / TCP_SHARE, err) < 0 &&
 			    err->errnum != ENOENT)
 				r = -err->errnum;
 		} else if (strcmp(part->controller, "pids") == 0) {

@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/functional/test_interpreters.py \
 	tests/functional/test_json.py \
 	tests/functional/test_leftovers.py \
+	tests/functional/test_limit_pairs.py \
 	tests/functional/test_limits.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \

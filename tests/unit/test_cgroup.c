@@ -355,7 +355,7 @@ struct v1_row {
 #define V1_SELF "9:name=systemd:/\n8:pids:/own\n4:memory:/own\n2:cpuacct:/own\n1:cpu:/own\n0::/x\n"
 #define V1_RAM "/memory/own/*/memory.limit_in_bytes=1073741824\n"
 #define V1_SWAP V1_RAM "/memory/own/*/memory.memsw.limit_in_bytes=1073741824\n"
-#define V1_TCP "/memory/own/*/memory.kmem.tcp.limit_in_bytes=1073741824\n"
+#define V1_TCP "/memory/own/*/memory.kmem.tcp.limit_in_bytes=33554432\n"
 #define V1_PIDS V1_SWAP V1_TCP "/pids/own/*/pids.max=256\n"
 #define V1_OOM "/memory/own/*/cgroup.event_control\n"
 
