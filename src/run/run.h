@@ -20,7 +20,7 @@ struct run {
 	struct plan plan;
 	struct cgroup cg;
 	bool in_scope; /* systemd was asked for the group around it */
-	const char *no_cgroup_cure; /* what would make systemd give a scope, or NULL */
+	char no_scope[160]; /* why systemd gave none, or "" */
 	struct watch watch;
 	struct observer observer;
 	struct verdict verdict;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "run/init.h"
 #include "run/run.h"
 #include "run/scope.h"
@@ -138,7 +140,7 @@ static int no_cgroup(const struct run *run, const char *what, struct error *err)
 {
 	int r = error_set(err, "cgroup", 0, "%s: %s", what, run->cg.why_not);
 
-	return run->no_cgroup_cure != NULL ? error_hint(err, "%s", run->no_cgroup_cure) : r;
+	return run->verdict.no_cgroup_cure != NULL ? error_hint(err, "%s", run->verdict.no_cgroup_cure) : r;
 }
 
 /* Which rung holds which limit; an option that none can hold is an error. */
@@ -149,6 +151,8 @@ static int choose_rungs(struct run *run, struct error *err)
 	enum rung group = run->in_scope ? RUNG_SYSTEMD_SCOPE : run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
 	bool has_group = run->cg.version != 0;
 
+	run->verdict.no_cgroup = has_group ? NULL : run->cg.why_not;
+	run->verdict.no_scope = run->no_scope[0] != '\0' ? run->no_scope : NULL;
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
 	rungs[OPTION_RAM_SOFT] = run->cg.version == 2 ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
@@ -211,7 +215,8 @@ static int prepare_cgroup(struct run *run, struct error *err)
 		size_t len = strlen(run->cg.why_not);
 
 		(void)snprintf(run->cg.why_not + len, sizeof(run->cg.why_not) - len, "; %s", no_scope.why);
-		run->no_cgroup_cure = no_scope.cure;
+		run->verdict.no_cgroup_cure = no_scope.cure;
+		(void)text_copy(run->no_scope, sizeof(run->no_scope), no_scope.why, strlen(no_scope.why));
 		return 0;
 	}
 	r = cgroup_create(limits, &host, &run->cg, err);

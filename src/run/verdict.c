@@ -223,6 +223,15 @@ static json_t *reported_json(const struct traceback *reported)
 			 reported->line > 0 ? json_integer((json_int_t)reported->line) : NULL);
 }
 
+/* Why limits are held by less than a cgroup; null when one holds them. */
+static json_t *no_cgroup_json(const struct verdict *verdict)
+{
+	if (verdict->no_cgroup == NULL)
+		return json_null();
+	return json_pack("{s:s, s:s?, s:s?}", "why", verdict->no_cgroup, "scope", verdict->no_scope, "cure",
+			 verdict->no_cgroup_cure);
+}
+
 /* The advice that a run earned: of a start that failed, its error's. */
 static json_t *hint_json(const struct verdict *verdict)
 {
@@ -269,6 +278,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	if (verdict->outcome == OUTCOME_FAILED)
 		(void)json_object_set_new(root, "error", error_json(&verdict->error));
 	(void)json_object_set_new(root, "hint", hint_json(verdict));
+	(void)json_object_set_new(root, "no_cgroup", no_cgroup_json(verdict));
 	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
 	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
 	return root;

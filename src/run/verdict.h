@@ -76,6 +76,9 @@ struct verdict {
 	bool streams_joined;
 	uint32_t layers; /* LAYER_BIT()s in force */
 	enum rung rungs[OPTION_MAX];
+	const char *no_cgroup; /* the run's own: why no cgroup holds limits; NULL: one does, or it never came to that */
+	const char *no_scope;  /* the same for systemd's scope; NULL also when it was not asked for one */
+	const char *no_cgroup_cure; /* or NULL */
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
