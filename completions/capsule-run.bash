@@ -10,6 +10,8 @@ _capsule_run()
 		[--ram-soft]='64M 256M 512M 1G 4G unlimited'
 		[--pids]='64 256 1024 4096'
 		[--cpu]='0.5 1 2 4 unlimited'
+		[--io-read-bps]='64M 256M 512M 1G 4G unlimited'
+		[--io-write-bps]='64M 256M 512M 1G 4G unlimited'
 		[--cpu-time]='1s 10s 1m 10m 1h unlimited'
 		[--compute]='LOW MEDIUM HIGH 10s unlimited'
 		[-t]='1s 10s 1m 10m 1h unlimited' [--timeout]='1s 10s 1m 10m 1h unlimited'

@@ -9,6 +9,8 @@ ram-soft = unlimited
 pids = 256
 # Open: a task that computes is what one wants; the wall clock ends what hangs.
 cpu = unlimited
+io-read-bps = unlimited
+io-write-bps = unlimited
 cpu-time = unlimited
 compute = unlimited
 # Long enough for a real job, short enough that a forgotten one is not there tomorrow.

@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+
+#define NEAR_LIMIT_BYTES (512 * 1024)
 
 const char *cgroupfs_path(const char *text, const char *controller, char *buf, size_t size)
 {
@@ -81,12 +85,13 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-bool cgroupfs_has_controllers(int dir_fd, const char *file, bool cpu)
+bool cgroupfs_has_controllers(int dir_fd, const char *file, unsigned int more)
 {
 	char text[512];
 
 	return fd_read_file_at(dir_fd, file, text, sizeof(text)) >= 0 && has_word(text, "memory") &&
-	       has_word(text, "pids") && (!cpu || has_word(text, "cpu"));
+	       has_word(text, "pids") && ((more & CGROUPFS_CPU) == 0 || has_word(text, "cpu")) &&
+	       ((more & CGROUPFS_IO) == 0 || has_word(text, "io"));
 }
 
 bool cgroupfs_is_limited(int dir_fd, uint64_t pids)
@@ -103,4 +108,54 @@ bool cgroupfs_is_limited(int dir_fd, uint64_t pids)
 			return true;
 	}
 	return fd_read_u64_at(dir_fd, "pids.max", &most) == 0 && most < pids;
+}
+
+bool cgroupfs_is_alone(int dir_fd)
+{
+	char text[64];
+	char mine[16];
+
+	(void)snprintf(mine, sizeof(mine), "%d\n", getpid());
+	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
+}
+
+bool cgroupfs_is_delegated(int dir_fd)
+{
+	char value;
+
+	return fgetxattr(dir_fd, "user.delegate", &value, sizeof(value)) == 1 && value == '1';
+}
+
+bool cgroupfs_was_at_limit_v1(int memory_fd)
+{
+	static const struct {
+		const char *most;
+		const char *limit;
+	} files[] = {{"memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes"},
+		     {"memory.max_usage_in_bytes", "memory.limit_in_bytes"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		uint64_t limit;
+		uint64_t most;
+
+		if (fd_read_u64_at(memory_fd, files[i].most, &most) == 0 &&
+		    fd_read_u64_at(memory_fd, files[i].limit, &limit) == 0 && most + NEAR_LIMIT_BYTES >= limit)
+			return true;
+	}
+	return false;
+}
+
+bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes)
+{
+	static const char *const cache[] = {"inactive_file", "active_file"};
+	uint64_t bytes;
+	uint64_t used;
+
+	if (fd_read_u64_at(memory_fd, file, &used) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(cache); i++)
+		if (fd_read_key_at(memory_fd, "memory.stat", cache[i], &bytes) == 0)
+			used -= bytes < used ? bytes : used;
+	*ret_bytes = used;
+	return true;
 }

@@ -65,6 +65,17 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .more = "Bandwidth of the whole task. Thread pools inside (OMP, OPENBLAS, "
 			    "MKL) are made of as many threads. An error where no cgroup can "
 			    "hold it."},
+    [OPTION_IO_READ_BPS] = {"io-read-bps", 0, .group = OPTION_GROUP_LIMITS,
+			    NUMBER(SIZE, limits.io_read_bps, 64 * KIB, EIB, true, NULL, "SIZE"),
+			    .help = "reads a second from the disk (needs a cgroup)",
+			    .more = "Bytes from the disk on which the sandbox directory lies; what comes from the page "
+				    "cache is free. An error where no cgroup can hold it, and with --fresh, which is on "
+				    "no disk."},
+    [OPTION_IO_WRITE_BPS] = {"io-write-bps", 0, .group = OPTION_GROUP_LIMITS,
+			     NUMBER(SIZE, limits.io_write_bps, 64 * KIB, EIB, true, NULL, "SIZE"),
+			     .help = "writes a second to it (needs cgroup v2)",
+			     .more = "As --io-read-bps. cgroup v1 can't hold it: what is written by way of the page cache "
+				     "is nobody's there."},
     [OPTION_CPU_TIME] = {"cpu-time", 0, .group = OPTION_GROUP_LIMITS,
 			 NUMBER(DURATION, limits.cpu_time_ms, 10, YEAR_MS, true, NULL, "TIME"),
 			 .help = "CPU time of the whole task",

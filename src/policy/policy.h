@@ -22,6 +22,8 @@ enum option_id {
 	OPTION_RAM_SOFT,
 	OPTION_PIDS,
 	OPTION_CPU,
+	OPTION_IO_READ_BPS,
+	OPTION_IO_WRITE_BPS,
 	OPTION_CPU_TIME,
 	OPTION_COMPUTE,
 	OPTION_TIMEOUT,
@@ -67,6 +69,8 @@ struct policy_limits {
 	uint64_t ram_soft_bytes; /* at most ram_bytes, or LIMIT_NONE */
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
+	uint64_t io_read_bps; /* bytes a second, of the disk with the sandbox directory */
+	uint64_t io_write_bps;
 	uint64_t cpu_time_ms;
 	uint64_t compute_ms; /* --compute; policy_finalize() makes cpu_time_ms of it, which is the limit */
 	uint64_t wall_ms;
@@ -78,6 +82,12 @@ struct policy_limits {
 	uint64_t disk_bytes;
 	uint64_t inodes;
 };
+
+/* Whether anything limits a disk. */
+static inline bool policy_limits_io(const struct policy_limits *limits)
+{
+	return limits->io_read_bps != LIMIT_NONE || limits->io_write_bps != LIMIT_NONE;
+}
 
 /* What of output that is longer than --output is passed on; the words of --output-keep, in order. */
 enum policy_keep { KEEP_HEAD, KEEP_TAIL, KEEP_BOTH };

@@ -103,6 +103,10 @@ static bool is_worthwhile(const struct policy_limits *limits, const struct scope
 		ret->cure = "as root: systemctl edit user@.service, and put there: [Service] Delegate=cpu memory pids";
 		return no(ret, 0, "the user's systemd has no cpu controller");
 	}
+	if (policy_limits_io(limits) && !cgroupfs_has_controllers(manager_fd, "cgroup.controllers", CGROUPFS_IO)) {
+		ret->cure = "as root: systemctl edit user@.service, and put there: [Service] Delegate=cpu io memory pids";
+		return no(ret, 0, "the user's systemd has no io controller");
+	}
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -159,6 +160,14 @@ static int choose_rungs(struct run *run, struct error *err)
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
 	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_STALL] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
+	if (policy_limits_io(limits) && !has_group)
+		return no_cgroup(run, "--io-read-bps, --io-write-bps: no cgroup can hold it here", err);
+	if (limits->io_write_bps != LIMIT_NONE && run->cg.version == 1) {
+		error_set(err, "cgroup", 0, "--io-write-bps: cgroup v1 can't hold it");
+		return error_hint(err, "it does not see what is written by way of the page cache: leave it out, or use "
+				       "cgroup v2");
+	}
+	rungs[OPTION_IO_READ_BPS] = rungs[OPTION_IO_WRITE_BPS] = group;
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)
 			return no_cgroup(run, "--cpu: no cgroup can hold it here", err);
@@ -193,21 +202,37 @@ static int prepare_watch(struct run *run, struct error *err)
 	return watch_init(watch, run->plan.workdir_fd, err);
 }
 
+/* The disk with the sandbox directory. */
+static int find_disk(const struct run *run, dev_t *ret, struct error *err)
+{
+	int r = run->plan.workdir_fd < 0 ? -ENODEV : disk_of(run->plan.workdir_fd, "/sys", ret);
+
+	if (r == 0)
+		return 0;
+	error_set(err, "cgroup", -r, "--io-read-bps, --io-write-bps: find the disk under the sandbox directory%s",
+		  run->policy->files.fresh ? " (--fresh: it is in memory)" : "");
+	return error_hint(err, "pass a directory of a file system that has one disk, such as ext4 or xfs, with --dir DIR: "
+			       "not one in memory, a network's, an overlay or btrfs");
+}
+
 /* The upper part of the ladder: a cgroup that we may write to, else, for a user, one that systemd makes for us. */
 static int prepare_cgroup(struct run *run, struct error *err)
 {
 	const struct policy_limits *limits = &run->policy->limits;
-	const struct cgroup_host host = {.mount = "/sys/fs/cgroup",
-					 .self = "/proc/self/cgroup",
-					 .mountinfo = "/proc/self/mountinfo",
-					 .privileged = run->plan.ids.privileged};
+	struct cgroup_host host = {.mount = "/sys/fs/cgroup",
+				   .self = "/proc/self/cgroup",
+				   .mountinfo = "/proc/self/mountinfo",
+				   .privileged = run->plan.ids.privileged};
 	char socket[PATH_MAX];
 	const struct scope_host scope = {.mount = host.mount,
 					 .proc = "/proc",
 					 .socket = scope_socket(socket, sizeof(socket)),
 					 .patience_ms = SCOPE_PATIENCE_MS};
 	struct scope_error no_scope;
-	int r = cgroup_create(limits, &host, &run->cg, err);
+	int r = policy_limits_io(limits) ? find_disk(run, &host.disk, err) : 0;
+
+	if (r == 0)
+		r = cgroup_create(limits, &host, &run->cg, err);
 
 	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2 || host.privileged)
 		return r;

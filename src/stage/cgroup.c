@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "base/cgroupfs.h"
@@ -17,7 +17,6 @@
 
 #define NAME "cgroup"
 #define PREFIX "capsule-run."
-#define NEAR_LIMIT_BYTES (512 * 1024)
 
 /* v1: TCP's buffers may have this part of --ram, beside --ram. */
 #define TCP_SHARE 32
@@ -172,7 +171,35 @@ static int open_own_v1(const struct cgroup_host *host, const char *self, const c
 	return fd < 0 ? -errno : fd;
 }
 
-static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
+static const char *rate_text(uint64_t rate, char *buf, size_t size)
+{
+	if (rate == LIMIT_NONE)
+		(void)snprintf(buf, size, "max");
+	else
+		(void)snprintf(buf, size, "%llu", (unsigned long long)rate);
+	return buf;
+}
+
+/* Writing is v2's alone: v1 does not know whose the pages are that the kernel writes later. */
+static int limit_io(const struct cgroup_part *part, const char *file, const struct policy_limits *limits, dev_t disk,
+		    struct error *err)
+{
+	bool is_v2 = strcmp(file, "io.max") == 0;
+	char rates[2][32];
+	char text[96];
+	int r;
+
+	(void)rate_text(limits->io_read_bps, rates[0], sizeof(rates[0]));
+	(void)rate_text(limits->io_write_bps, rates[1], sizeof(rates[1]));
+	if (is_v2)
+		(void)snprintf(text, sizeof(text), "%u:%u rbps=%s wbps=%s", major(disk), minor(disk), rates[0], rates[1]);
+	else
+		(void)snprintf(text, sizeof(text), "%u:%u %s", major(disk), minor(disk), rates[0]);
+	r = fd_write_file_at(part->dir_fd, file, text);
+	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
+}
+
+static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, dev_t disk, struct error *err)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
 		const struct cgroup_part *part = &cg->part[i];
@@ -197,6 +224,8 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 			r = write_limit(part, "cpu.cfs_period_us", 100000, err);
 			if (r == 0)
 				r = write_limit(part, "cpu.cfs_quota_us", limits->cpu_milli * 100, err);
+		} else if (strcmp(part->controller, "blkio") == 0) {
+			r = limit_io(part, "blkio.throttle.read_bps_device", limits, disk, err);
 		}
 		if (r < 0)
 			return r;
@@ -247,7 +276,7 @@ static int share_part(struct cgroup *cg, unsigned int index)
 static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
 		     struct cgroup *cg, struct error *err)
 {
-	const char *wanted[CGROUP_PARTS] = {"memory", "pids", NULL, NULL};
+	const char *wanted[CGROUP_PARTS] = {"memory", "pids"};
 	unsigned int count = 2;
 	int r;
 
@@ -255,6 +284,8 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 		wanted[count++] = "cpu";
 	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE)
 		wanted[count++] = "cpuacct";
+	if (limits->io_read_bps != LIMIT_NONE)
+		wanted[count++] = "blkio";
 	for (unsigned int i = 0; i < count; i++) {
 		struct cgroup_part *part = &cg->part[i];
 		char what[64];
@@ -282,37 +313,37 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 			return why_not(cg, what, -r);
 	}
 	cg->version = 1;
-	r = limit_v1(cg, limits, err);
+	r = limit_v1(cg, limits, host->disk, err);
 	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
-/* True when this process is the only one in the group. */
-static bool alone_in(int dir_fd)
+/* The controllers that these limits need beside memory and pids. */
+static unsigned int needs_more(const struct policy_limits *limits)
 {
-	char text[64];
-	char mine[16];
-
-	(void)snprintf(mine, sizeof(mine), "%d\n", getpid());
-	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
+	return (limits->cpu_milli != LIMIT_NONE ? CGROUPFS_CPU : 0) | (policy_limits_io(limits) ? CGROUPFS_IO : 0);
 }
 
-static int enable(int dir_fd, bool cpu)
+static int enable(int dir_fd, unsigned int more)
 {
-	return fd_write_file_at(dir_fd, "cgroup.subtree_control", cpu ? "+memory +pids +cpu" : "+memory +pids");
+	char text[48];
+
+	(void)snprintf(text, sizeof(text), "+memory +pids%s%s", (more & CGROUPFS_CPU) != 0 ? " +cpu" : "",
+		       (more & CGROUPFS_IO) != 0 ? " +io" : "");
+	return fd_write_file_at(dir_fd, "cgroup.subtree_control", text);
 }
 
 /* Makes the controllers usable in groups below dir_fd. A group that holds processes can't hand them
  * on ("no internal processes"): when we are the only one, we move to a leaf. */
-static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
+static int delegate(struct cgroup *cg, int dir_fd, unsigned int more)
 {
 	int r;
 
-	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", cpu))
+	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", more))
 		return 0;
-	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", cpu))
+	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", more))
 		return -ENOENT;
-	r = enable(dir_fd, cpu);
-	if (r != -EBUSY || !alone_in(dir_fd))
+	r = enable(dir_fd, more);
+	if (r != -EBUSY || !cgroupfs_is_alone(dir_fd))
 		return r;
 	part_close(&cg->leaf);
 	cg->leaf.parent_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
@@ -321,7 +352,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	r = part_create(&cg->leaf);
 	if (r == 0)
 		r = fd_write_file_at(cg->leaf.dir_fd, "cgroup.procs", "0");
-	return r < 0 ? r : enable(dir_fd, cpu);
+	return r < 0 ? r : enable(dir_fd, more);
 }
 
 /*
@@ -332,7 +363,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own,
 			  const struct policy_limits *limits)
 {
-	bool cpu = limits->cpu_milli != LIMIT_NONE;
+	unsigned int more = needs_more(limits);
 	char path[PATH_MAX];
 	size_t base = (size_t)snprintf(path, sizeof(path), "%s%s", host->mount, own);
 	AUTO_CLOSE int fd = -1;
@@ -341,7 +372,7 @@ static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, con
 	if (base >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	first = fd < 0 ? -errno : delegate(cg, fd, cpu);
+	first = fd < 0 ? -errno : delegate(cg, fd, more);
 	while (first < 0 && host->privileged && fd >= 0 && strlen(path) > strlen(host->mount)) {
 		if (cgroupfs_is_limited(fd, limits->pids)) {
 			(void)why_not(cg, "the cgroup that we are in has limits, and other processes", 0);
@@ -350,25 +381,17 @@ static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, con
 		*strrchr(path, '/') = '\0';
 		close_fd(&fd);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", cpu))
+		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", more))
 			first = 0;
 	}
 	return first < 0 ? first : take_fd(&fd);
-}
-
-/* systemd's mark of a group in which it lets be what others do. */
-static bool is_delegated(int dir_fd)
-{
-	char value;
-
-	return fgetxattr(dir_fd, "user.delegate", &value, sizeof(value)) == 1 && value == '1';
 }
 
 /*
  * In a group that is not delegated, systemd may switch controllers off whenever its units change (daemon-reload),
  * and with them would go our limits, in silence. The kernel refuses that while a child of the group hands them on.
  */
-static int pin_controllers(struct cgroup *cg, bool cpu)
+static int pin_controllers(struct cgroup *cg, unsigned int more)
 {
 	struct cgroup_part *part = &cg->part[0];
 	int r;
@@ -376,14 +399,14 @@ static int pin_controllers(struct cgroup *cg, bool cpu)
 	cg->pin.parent_fd = take_fd(&part->parent_fd);
 	r = part_create(&cg->pin);
 	if (r == 0)
-		r = enable(cg->pin.dir_fd, cpu);
+		r = enable(cg->pin.dir_fd, more);
 	if (r < 0)
 		return r;
 	part->parent_fd = fcntl(cg->pin.dir_fd, F_DUPFD_CLOEXEC, 3);
 	return part->parent_fd < 0 ? -errno : 0;
 }
 
-static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
+static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, dev_t disk, struct error *err)
 {
 	const struct cgroup_part *part = &cg->part[0];
 	int r = write_limit(part, "memory.max", limits->ram_bytes, err);
@@ -406,6 +429,8 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struc
 		if (r < 0)
 			r = error_set(err, NAME, -r, "write %s to cpu.max", text);
 	}
+	if (r == 0 && policy_limits_io(limits))
+		r = limit_io(part, "io.max", limits, disk, err);
 	return r;
 }
 
@@ -429,14 +454,14 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 		return why_not(cg, "no cgroup is delegated to us", -r);
 	}
 	sweep(part->parent_fd);
-	r = is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, limits->cpu_milli != LIMIT_NONE);
+	r = cgroupfs_is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, needs_more(limits));
 	if (r == 0)
 		r = part_create(part);
 	if (r < 0)
 		return why_not(cg, "make a cgroup", -r);
 	cg->part_count = 1;
 	cg->version = 2;
-	return limit_v2(cg, limits, err);
+	return limit_v2(cg, limits, host->disk, err);
 }
 
 int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host, struct cgroup *ret,
@@ -491,27 +516,6 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return cg->version == 2 ? cg->part[0].dir_fd : -1;
 }
 
-/* v1's failcnt stays 0 in newer kernels. A group that could not get one page more has been within a few of its limit;
- * pages come in batches. */
-static bool was_at_limit_v1(const struct cgroup_part *memory)
-{
-	static const struct {
-		const char *most;
-		const char *limit;
-	} files[] = {{"memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes"},
-		     {"memory.max_usage_in_bytes", "memory.limit_in_bytes"}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		uint64_t limit;
-		uint64_t most;
-
-		if (fd_read_u64_at(memory->dir_fd, files[i].most, &most) == 0 &&
-		    fd_read_u64_at(memory->dir_fd, files[i].limit, &limit) == 0 && most + NEAR_LIMIT_BYTES >= limit)
-			return true;
-	}
-	return false;
-}
-
 static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
@@ -522,7 +526,7 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
 							 &ret->memory_peak_bytes) == 0;
 			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
-			ret->was_at_limit = was_at_limit_v1(part);
+			ret->was_at_limit = cgroupfs_was_at_limit_v1(part->dir_fd);
 		} else if (strcmp(part->controller, "pids") == 0) {
 			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
 		} else if (strcmp(part->controller, "cpuacct") == 0 &&
@@ -553,18 +557,9 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 
 bool cgroup_needs(const struct cgroup *cg, uint64_t *ret_bytes)
 {
-	static const char *const cache[] = {"inactive_file", "active_file"};
-	int dir_fd = cg->part[0].dir_fd; /* v1: memory */
-	uint64_t bytes;
-	uint64_t used;
-
-	if (fd_read_u64_at(dir_fd, cg->version == 2 ? "memory.current" : "memory.usage_in_bytes", &used) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(cache); i++)
-		if (fd_read_key_at(dir_fd, "memory.stat", cache[i], &bytes) == 0)
-			used -= bytes < used ? bytes : used;
-	*ret_bytes = used;
-	return true;
+	/* v1: the first is memory's. */
+	return cgroupfs_needed(cg->part[0].dir_fd, cg->version == 2 ? "memory.current" : "memory.usage_in_bytes",
+			       ret_bytes);
 }
 
 void cgroup_remove(struct cgroup *cg)

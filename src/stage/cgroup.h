@@ -14,11 +14,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "policy/policy.h"
 
-#define CGROUP_PARTS 4
+#define CGROUP_PARTS 5
 
 /* Where to look; tests give a tree of their own. */
 struct cgroup_host {
@@ -26,6 +27,7 @@ struct cgroup_host {
 	const char *self;  /* "/proc/self/cgroup" */
 	const char *mountinfo; /* "/proc/self/mountinfo" */
 	bool privileged;   /* real root: may use the nearest ancestor that delegates (v2) */
+	dev_t disk;	   /* whose rates are limited, where the policy limits any */
 };
 
 /* One directory: the only one on v2, one for each controller on v1. */

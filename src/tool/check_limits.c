@@ -123,6 +123,8 @@ static void check_cgroup(struct report *report, const struct policy *policy, boo
 		return;
 	}
 	try->limits = policy->limits;
+	/* Those are of one disk, which the run has looked for. */
+	try->limits.io_read_bps = try->limits.io_write_bps = LIMIT_NONE;
 	try->privileged = privileged;
 	/* What the run could have, it took; in its place we might not be alone any more. */
 	if (!group_used)

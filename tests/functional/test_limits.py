@@ -638,6 +638,52 @@ class Cpu(harness.Case):
         self.says("import os; print(os.environ['OMP_NUM_THREADS'])", "1", opts=("--cpu", "0.5"))
 
 
+class Disk(harness.Case):
+    """Rates of the disk: held, or an error that says why not."""
+
+    def refused_for(self, option, *words, opts=()):
+        self.refused(self.run_capsule(option, "1M", *opts, "-c", "pass", sandbox=not opts), option, *words)
+
+    def test_no_disk(self):
+        for option in ("--io-read-bps", "--io-write-bps"):
+            self.refused_for(option, "--fresh", "hint: ", "--dir DIR", opts=("--fresh",))
+
+    @harness.for_cgroup(False)
+    def test_no_cgroup(self):
+        for option in ("--io-read-bps", "--io-write-bps"):
+            self.refused_for(option, "no cgroup can hold it", "hint: ")
+
+    @harness.for_cgroup(True)
+    def test_reads(self):
+        path = self.write("sandbox/data", os.urandom(6 << 20))
+        with open(path, "rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        result = self.run_capsule("-q", "--io-read-bps", "2M", "-c", "import time\nstart = time.monotonic()\n"
+                                  "print(len(open('data', 'rb').read()), time.monotonic() - start)", verdict=True)
+        if result.status == 125:
+            # A disk without partitions of its own (an overlay), or a controller that nobody hands on.
+            self.assertRegex(result.err, "io-read-bps.*(no cgroup can hold it|find the disk)")
+            return
+        size, seconds = self.check(result).out.split()
+        self.assertEqual(int(size), 6 << 20)
+        # A third of it may come at once.
+        self.assertGreater(float(seconds), 2)
+        self.assertEqual(result.verdict["limits"]["io-read-bps"]["rung"], harness.rung())
+
+    @harness.for_cgroup(True)
+    def test_writes(self):
+        result = self.run_capsule("-q", "--io-write-bps", "2M", "-c", "import os, time\nstart = time.monotonic()\n"
+                                  "f = open('data', 'wb')\nf.write(os.urandom(6 << 20)); f.flush(); os.fsync(f)\n"
+                                  "print(time.monotonic() - start)", verdict=True)
+        if harness.rung() == "cgroup-v1":
+            self.refused(result, "--io-write-bps", "v1", "hint: ")
+        elif result.status == 125:
+            self.assertRegex(result.err, "io-write-bps.*(no cgroup can hold it|find the disk)")
+        else:
+            self.assertGreater(float(self.check(result).out), 2)
+
+
 class Time(harness.Case):
     """Nothing outlives --timeout."""
 

@@ -23,6 +23,7 @@ check_PROGRAMS += \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
 	tests/unit/test_closure \
+	tests/unit/test_disk \
 	tests/unit/test_elf \
 	tests/unit/test_error \
 	tests/unit/test_filter \
@@ -59,6 +60,7 @@ tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinka
 tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_cli_LDADD = $(unit_libs)
 tests_unit_test_closure_LDADD = $(unit_libs)
+tests_unit_test_disk_LDADD = $(unit_libs)
 tests_unit_test_elf_LDADD = $(unit_libs)
 tests_unit_test_error_LDADD = $(unit_libs)
 tests_unit_test_filter_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)

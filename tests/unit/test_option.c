@@ -100,6 +100,8 @@ static void test_defaults(void **state)
 	    {OPTION_RAM_SOFT, "unlimited", LIMIT_NONE},
 	    {OPTION_PIDS, "256", 256},
 	    {OPTION_CPU, "unlimited", LIMIT_NONE},
+	    {OPTION_IO_READ_BPS, "unlimited", LIMIT_NONE},
+	    {OPTION_IO_WRITE_BPS, "unlimited", LIMIT_NONE},
 	    {OPTION_CPU_TIME, "unlimited", LIMIT_NONE},
 	    {OPTION_COMPUTE, "unlimited", LIMIT_NONE},
 	    {OPTION_TIMEOUT, "10m", 600000},
