@@ -51,7 +51,7 @@ set -g __capsule_run_group -x -a '$__capsule_run_groups'
 # BEGIN OPTIONS: from the option table, by make update-docs
 set -g __capsule_run_layers user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup
 set -g __capsule_run_groups limits files task run all
-set -g __capsule_run_valued -c -m --ram --pids --cpu --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --filter --profile --result --require
+set -g __capsule_run_valued -c -m --ram --pids --cpu --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --filter --profile --max-retries --retry-on --retry-delay --result --require
 complete -c capsule-run -n __capsule_run_options -l ram -x -a '64M 256M 512M 1G 4G' -d 'memory of the task, tmpfs and cache included'
 complete -c capsule-run -n __capsule_run_options -l pids -x -a '64 256 1024 4096' -d 'processes and threads'
 complete -c capsule-run -n __capsule_run_options -l cpu -x -a '0.5 1 2 4 unlimited' -d 'cores, such as 2 or 0.5 (needs a cgroup)'
@@ -78,6 +78,9 @@ complete -c capsule-run -n __capsule_run_options -s n -l no-stdin -d 'empty stan
 complete -c capsule-run -n __capsule_run_options -l raw-terminal -d 'let its escape sequences act on your terminal'
 complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict' -d 'the system calls that it may make'
 complete -c capsule-run -n __capsule_run_options -l profile $__capsule_run_profile -d 'take values from a profile (ci, strict, ...)'
+complete -c capsule-run -n __capsule_run_options -l max-retries -x -a '64 256 1024 4096' -d 'run a task that fails again, so often'
+complete -c capsule-run -n __capsule_run_options -l retry-on -x -a 'failure any exited signaled timeout cpu-time stall oom disk output' -d 'which ends are tried again'
+complete -c capsule-run -n __capsule_run_options -l retry-delay -x -a '1s 10s 1m 10m 1h' -d 'the pause before the first retry; doubles'
 complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -d 'write the verdict as JSON'
 complete -c capsule-run -n __capsule_run_options -l require $__capsule_run_layer -d 'do not start without these layers (cgroup, ...)'
 complete -c capsule-run -n __capsule_run_options -l json -d 'print one JSON object: output and verdict'

@@ -13,6 +13,7 @@
 
 #include "policy/cli.h"
 #include "policy/layer.h"
+#include "policy/retry.h"
 #include "policy/option.h"
 
 /* A row of either table. */
@@ -47,6 +48,16 @@ static const char *words_of(const struct option_row *row, char *buf, size_t size
 		return "@flag";
 	if (words != NULL) {
 		(void)snprintf(buf, size, "%s%s", words, row->open ? " unlimited" : "");
+		return buf;
+	}
+	/* Words, each of which is a list by itself. */
+	if (row->values == OPTION_VALUES_RETRY) {
+		size_t len = 0;
+
+		for (const char *p = retry_list(); *p != '\0' && len + 1 < size; p++)
+			if (*p != ',')
+				buf[len++] = *p;
+		buf[len] = '\0';
 		return buf;
 	}
 	/* A metavar of small words names the choices. */

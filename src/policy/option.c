@@ -180,6 +180,25 @@ const struct option_row option_table[OPTION_MAX] = {
 			    "a path. Several are merged in order; the command line wins "
 			    "wherever it says --profile. See capsule-run.profile(5) and "
 			    "--list-profiles."},
+    [OPTION_MAX_RETRIES] = {"max-retries", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(COUNT, retry.max, 0, POLICY_RETRIES_MAX, false, "0", "N"),
+			    .help = "run a task that fails again, so often",
+			    .more = "Each attempt begins as the first one did: limits, a --fresh directory and input "
+				    "are new; a directory of yours is as the last attempt left it. --timeout is for each. "
+				    "What capsule-run itself could not do (status 125, 126, 127) is not tried again, nor is "
+				    "anything after Ctrl-C or SIGTERM. With --json and in the verdict, the last attempt "
+				    "counts; the others are listed."},
+    [OPTION_RETRY_ON] = {"retry-on", 0, .group = OPTION_GROUP_RUN, STRING(retry.on, "failure", "END[,END]"),
+			 .help = "which ends are tried again",
+			 .values = OPTION_VALUES_RETRY,
+			 .more = "Ends are the verdict's outcomes: exited (with another status than 0), signaled, "
+				 "timeout, cpu-time, stall, oom and disk; and output, for output that was cut. failure is "
+				 "exited and signaled, any is all of them."},
+    [OPTION_RETRY_DELAY] = {"retry-delay", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(DURATION, retry.delay_ms, 0, YEAR_MS, false, "1s", "TIME"),
+			    .help = "the pause before the first retry; doubles",
+			    .more = "Up to a minute, or to this when it is more. Each pause is at random up to a quarter "
+				    "shorter, so that tasks which failed together do not come back together."},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
 		       .help = "write the verdict as JSON", .common = true,
 		       .values = OPTION_VALUES_FILE,

@@ -38,6 +38,7 @@ enum option_values {
 	OPTION_VALUES_VARIABLE,
 	OPTION_VALUES_LAYER,
 	OPTION_VALUES_PROFILE,
+	OPTION_VALUES_RETRY,
 };
 
 /* A word that stands for a number. */

@@ -44,6 +44,9 @@ enum option_id {
 	OPTION_RAW_TERMINAL,
 	OPTION_FILTER,
 	OPTION_PROFILE,
+	OPTION_MAX_RETRIES,
+	OPTION_RETRY_ON,
+	OPTION_RETRY_DELAY,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_JSON,
@@ -58,6 +61,7 @@ enum option_id {
 enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
 
 #define POLICY_PROFILES_MAX	 16
+#define POLICY_RETRIES_MAX	 100
 #define POLICY_PROFILE_LINES_MAX 65535
 
 /* A limit that is open holds LIMIT_NONE. */
@@ -130,8 +134,17 @@ struct policy_command {
 	enum policy_filter filter;
 };
 
+/* When a task that failed is run again; retry.h. */
+struct policy_retry {
+	uint64_t max;
+	char *on;	 /* as given */
+	uint32_t causes; /* RETRY_BIT()s */
+	uint64_t delay_ms; /* before the first one */
+};
+
 struct policy {
 	struct policy_limits limits;
+	struct policy_retry retry;
 	enum policy_keep output_keep;
 	struct policy_files files;
 	struct policy_command command;

@@ -15,6 +15,9 @@
 #define DIM   "\033[2m"
 #define PLAIN "\033[0m"
 
+/* The most that are told of. */
+#define SUMMARY_ATTEMPTS 5
+
 struct text {
 	char *buf;
 	size_t len;
@@ -106,6 +109,29 @@ static void add_said(struct text *text, const struct traceback *said)
 	add(text, "%s\n", line);
 }
 
+/* The attempts before the last one; of many the latest. */
+static void add_attempts(struct text *text, const struct verdict_attempts *attempts)
+{
+	size_t before = attempts->count > 0 ? attempts->count - 1 : 0;
+	size_t first = before > SUMMARY_ATTEMPTS ? before - SUMMARY_ATTEMPTS : 0;
+
+	if (first > 0) {
+		add_name(text, "tried");
+		add(text, "%zu more before\n", first);
+	}
+	for (size_t i = first; i < before; i++) {
+		const struct verdict_attempt *attempt = &attempts->item[i];
+
+		add_name(text, "tried");
+		add(text, "%s, status %d, %.2f s\n", outcome_name(attempt->outcome), attempt->status,
+		    (double)attempt->used.wall_ms / 1000);
+	}
+	if (attempts->obstacle != NULL) {
+		add_name(text, "tried");
+		add(text, "not again: %s\n", attempts->obstacle);
+	}
+}
+
 static void add_hint(struct text *text, const struct verdict *verdict)
 {
 	char hint[ERROR_HINT_MAX];
@@ -129,6 +155,8 @@ size_t summary_format(const struct verdict *verdict, const struct policy *policy
 	if (is_well) {
 		add(&text, "%sok%s: ", paint(&text, GREEN), paint(&text, PLAIN));
 		add_usage(&text, verdict, policy);
+		if (verdict->attempts.count > 1)
+			add(&text, ", attempt %zu of %zu", verdict->attempts.count, verdict->attempts.retries_max + 1);
 		add(&text, "\n");
 		return text.len;
 	}
@@ -144,6 +172,7 @@ size_t summary_format(const struct verdict *verdict, const struct policy *policy
 	add_name(&text, "used");
 	add_usage(&text, verdict, policy);
 	add(&text, "\n");
+	add_attempts(&text, &verdict->attempts);
 	add_hint(&text, verdict);
 	return text.len;
 }

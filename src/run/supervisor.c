@@ -22,8 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "run/advice.h"
-#include "run/hint.h"
+#include "run/attempt.h"
 #include "run/job.h"
 #include "run/run.h"
 #include "run/scan.h"
@@ -190,8 +189,7 @@ static void on_signal(struct run *run)
 
 		if (job_signal(run, &info))
 			continue;
-		if (run->interrupted == 0 || sig == SIGINT)
-			run->interrupted = sig;
+		run_note_signal(run, sig);
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
 			run_kill(run);
@@ -494,95 +492,57 @@ static void conclude(struct run *run)
 	verdict->status = verdict_status(verdict);
 }
 
-/* What ended a task that did not succeed may have a cure. */
-static void advise(struct run *run)
+/* One attempt, from its first descriptor to its facts. */
+static void attempt(struct run *run, bool is_first, char *argv[], int stdio_closed)
 {
 	struct verdict *verdict = &run->verdict;
-	char text[TAIL_BYTES + 1];
+	uint64_t wall_ms = run->policy->limits.wall_ms;
+	int r = is_first ? run_prepare(run, &verdict->error) : run_renew(run, &verdict->error);
 
-	if (verdict->outcome == OUTCOME_FAILED) {
-		hint_add(&verdict->error);
-		return;
-	}
-	if (verdict->outcome == OUTCOME_EXITED && verdict->exit_code == 0)
-		return;
-	tail_text(&run->tail, text);
-	advice_give(run->policy, &run->plan, text, verdict);
-}
-
-static void run_fini(struct run *run)
-{
-	relay_in_fini(&run->in);
-	relay_out_fini(&run->out);
-	relay_out_fini(&run->err);
-	tail_fini(&run->tail);
-	capture_fini(&run->captured[0]);
-	capture_fini(&run->captured[1]);
-	relay_out_fini(&run->tty);
-	terminal_fini(&run->terminal);
-	watch_fini(&run->watch);
-	observer_fini(&run->observer);
-	cgroup_remove(&run->cg);
-	plan_fini(&run->plan);
-	close_fd(&run->channel_fd);
-	close_fd(&run->pidfd);
-	close_fd(&run->signal_fd);
-}
-
-int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
-{
-	struct run run = {.policy = policy,
-			  .channel_fd = -1,
-			  .pidfd = -1,
-			  .signal_fd = -1,
-			  .observer = {.listener_fd = -1},
-			  .ending = OUTCOME_MAX,
-			  .deadline_ms = NEVER,
-			  .kill_ms = NEVER,
-			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
-			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .tty = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .terminal = {.fd = -1, .pty_fd = -1, .look_ms = NEVER},
-			  .suspend_ms = NEVER,
-			  .hang_up_ms = NEVER,
-			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
-	struct verdict *verdict = &run.verdict;
-	struct error write_err;
-	int r;
-
-	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
-	cgroup_init(&run.cg);
-	run.start_ms = clock_ms();
-	stall_init(&run.stall, policy->limits.stall_ms);
-	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
-		if (policy->limits.wall_ms != LIMIT_NONE)
-			run.deadline_ms = run.start_ms + policy->limits.wall_ms;
-		r = run_start(&run, argv, stdio_closed, &verdict->error);
+		if (wall_ms != LIMIT_NONE)
+			run->deadline_ms = run->start_ms + wall_ms;
+		r = run_start(run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
-			run_kill(&run);
-		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
-				  ? run.start_ms
-				  : NEVER;
-		run.failed = r < 0;
-		run.init_gone = run.init_pid <= 0;
-		if (!run.init_gone || r == 0)
-			loop(&run);
-		leave_terminal(&run);
+			run_kill(run);
+		if (watch_is_active(&run->watch) || run->policy->limits.cpu_time_ms != LIMIT_NONE)
+			run->tick_ms = run->start_ms;
+		run->failed = r < 0;
+		run->init_gone = run->init_pid <= 0;
+		if (!run->init_gone || r == 0)
+			loop(run);
+		leave_terminal(run);
 	}
-	verdict->used.wall_ms = clock_ms() - run.start_ms;
+	verdict->used.wall_ms = clock_ms() - run->start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;
 		verdict->exit_code = -1;
 		verdict->status = verdict_status(verdict);
 	} else {
-		conclude(&run);
+		conclude(run);
 	}
-	advise(&run);
-	if (run.plan.result_fd >= 0 &&
-	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
-		log_error(&write_err);
+	run_advise(run);
+}
+
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
+{
+	struct run run;
+	struct verdict *verdict = &run.verdict;
+	struct error err;
+	bool is_first = true;
+
+	*ret_raise = 0;
+	if (attempt_init(&run, policy, &err) < 0) {
+		log_error(&err);
+		return 125;
+	}
+	do {
+		attempt(&run, is_first, argv, stdio_closed);
+		attempt_record(&run);
+		is_first = false;
+	} while (attempt_next(&run));
+	if (run.plan.result_fd >= 0 && verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &err) < 0) {
+		log_error(&err);
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
@@ -590,7 +550,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		run_print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
-	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
-	run_fini(&run);
+	if (run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started || run.pause_ended))
+		*ret_raise = SIGINT;
+	attempt_fini(&run);
 	return verdict->status;
 }

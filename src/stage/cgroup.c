@@ -234,6 +234,7 @@ static int share_part(struct cgroup *cg, unsigned int index)
 		if (other.st_dev != mine.st_dev || other.st_ino != mine.st_ino)
 			continue;
 		part->dir_fd = fcntl(first->dir_fd, F_DUPFD_CLOEXEC, 3);
+		close_fd(&part->former_fd);
 		part->former_fd = fcntl(first->former_fd, F_DUPFD_CLOEXEC, 3);
 		memcpy(part->name, first->name, sizeof(part->name));
 		return part->dir_fd >= 0 && part->former_fd >= 0 ? 1 : -EMFILE;
@@ -459,6 +460,35 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 		cgroup_close(ret);
 	}
 	return r;
+}
+
+/* The group of one controller anew, in the place of the one before. */
+static int part_renew(struct cgroup *cg, unsigned int index)
+{
+	int r = cg->version == 1 ? share_part(cg, index) : 0;
+
+	return r != 0 ? (r < 0 ? r : 0) : part_create(&cg->part[index]);
+}
+
+int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err)
+{
+	int r = 0;
+
+	if (cg->version == 0)
+		return 0;
+	close_fd(&cg->oom_fd);
+	for (unsigned int i = 0; i < cg->part_count; i++) {
+		remove_group(cg->part[i].parent_fd, cg->part[i].name);
+		close_fd(&cg->part[i].dir_fd);
+	}
+	for (unsigned int i = 0; i < cg->part_count && r == 0; i++)
+		r = part_renew(cg, i);
+	if (r < 0)
+		return error_set(err, NAME, -r, "make the next attempt's group");
+	if (cg->version == 2)
+		return limit_v2(cg, limits, err);
+	r = limit_v1(cg, limits, err);
+	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
 int cgroup_enter(const struct cgroup *cg, struct error *err)

@@ -68,6 +68,12 @@ void cgroup_init(struct cgroup *cg);
 ATTR_CHECKED int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host,
 			       struct cgroup *ret, struct error *err);
 
+/*
+ * Removes the task's group, whose processes are gone, and makes another with the same limits in its place: nothing
+ * that was counted, charged or met stays. 0 or -errno; a weaker rung is never taken. No-op when none is at hand.
+ */
+ATTR_CHECKED int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err);
+
 /* v1: the calling thread joins, so that a child is born inside, and goes back. No-ops on v2. */
 ATTR_CHECKED int cgroup_enter(const struct cgroup *cg, struct error *err);
 ATTR_CHECKED int cgroup_leave(const struct cgroup *cg, struct error *err);

@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \
 	tests/functional/test_result.py \
+	tests/functional/test_retries.py \
 	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \

@@ -18,6 +18,7 @@ unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_attempt \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
@@ -53,6 +54,7 @@ check_PROGRAMS += \
 	tests/unit/test_view
 
 tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_attempt_LDADD = $(unit_libs) $(NL_LIBS) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
