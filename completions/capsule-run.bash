@@ -39,6 +39,7 @@ _capsule_run()
 		[--require]='@layer'
 		[--json]='@flag'
 		[--summary]='@flag'
+		[--timeline]='@flag'
 		[-q]='@flag' [--quiet]='@flag'
 		[-v]='@flag' [--verbose]='@flag'
 		[--print-policy]='@flag'

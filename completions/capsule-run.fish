@@ -85,6 +85,7 @@ complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -
 complete -c capsule-run -n __capsule_run_options -l require $__capsule_run_layer -d 'do not start without these layers (cgroup, ...)'
 complete -c capsule-run -n __capsule_run_options -l json -d 'print one JSON object: output and verdict'
 complete -c capsule-run -n __capsule_run_options -l summary -d 'say at the end how it went, and what it used'
+complete -c capsule-run -n __capsule_run_options -l timeline -d 'note memory and CPU over time'
 complete -c capsule-run -n __capsule_run_options -s q -l quiet -d 'errors only'
 complete -c capsule-run -n __capsule_run_options -s v -l verbose -d 'say what is done and what the task used'
 complete -c capsule-run -n __capsule_run_options -l print-policy -d 'print what would be in force, and why'

@@ -42,5 +42,6 @@ max-retries = 0
 retry-on = failure
 retry-delay = 1s
 summary = no
+timeline = no
 quiet = no
 verbose = no

@@ -51,6 +51,7 @@ enum option_id {
 	OPTION_REQUIRE,
 	OPTION_JSON,
 	OPTION_SUMMARY,
+	OPTION_TIMELINE,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -79,6 +80,7 @@ struct policy_limits {
 	uint64_t output_bytes; /* for each stream */
 	uint64_t disk_bytes;
 	uint64_t inodes;
+	uint64_t timeline_ms; /* no limit, but counted by what holds them; 0: no timeline */
 };
 
 /* What of output that is longer than --output is passed on; the words of --output-keep, in order. */

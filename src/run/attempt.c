@@ -41,6 +41,7 @@ static struct run blank(const struct policy *policy)
 
 	stall_init(&run.stall, policy->limits.stall_ms);
 	run.verdict.started_at = clock_now();
+	run.verdict.timeline.next_ms = NEVER;
 	return run;
 }
 
@@ -171,6 +172,7 @@ static void release(struct run *run)
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
 	observer_fini(&run->observer);
+	timeline_fini(&run->verdict.timeline);
 	close_fd(&run->channel_fd);
 	close_fd(&run->pidfd);
 }

@@ -462,6 +462,24 @@ bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake)
 	return readable;
 }
 
+/* Each thread is a directory, and so a link of task's. */
+static bool add_threads(int proc_fd, const char *pid, void *data)
+{
+	char path[32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%.10s/task", pid);
+	if (fstatat(proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return is_gone(-errno);
+	*(uint64_t *)data += st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+	return true;
+}
+
+bool scan_threads(int proc_fd, uint64_t *sum)
+{
+	return for_each_process(proc_fd, add_threads, sum);
+}
+
 bool scan_memory_bound(int proc_fd, uint64_t *sum)
 {
 	return for_each_process(proc_fd, add_bound, sum);

@@ -40,6 +40,9 @@ bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake);
 /* Whether a signal is sent to the process and not delivered yet. */
 bool scan_has_pending(int proc_fd, pid_t pid, int sig);
 
+/* Adds the number of threads of all processes but init. False when something can't be read. */
+bool scan_threads(int proc_fd, uint64_t *sum);
+
 /* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
 uint64_t scan_host_shmem(void);
 uint64_t scan_host_sockets(void);

@@ -123,6 +123,9 @@ static void on_message(struct run *run)
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
+		if (run->policy->limits.timeline_ms != 0)
+			timeline_begin(&run->verdict.timeline, run->policy->limits.timeline_ms, run->start_ms,
+				       clock_ms());
 		break;
 	case CHANNEL_EXITED:
 		run->has_status = run->verdict.started;
@@ -304,6 +307,24 @@ static void check_stall(struct run *run, uint64_t now)
 		end_task(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
 }
 
+/* What the group does not count is the sum over the processes, as far as they can be read. */
+static void take_sample(struct run *run, uint64_t now)
+{
+	int proc_fd = run->watch.proc_fd;
+	struct account_now used;
+	uint64_t sum = 0;
+
+	account_read_now(&run->cg, &used);
+	if (used.ram_bytes == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_memory_bound(proc_fd, &sum))
+		used.ram_bytes = sum;
+	if (used.cpu_ms == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_cpu(proc_fd, &sum, NULL))
+		used.cpu_ms = sum;
+	sum = 1;
+	if (used.pids == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_threads(proc_fd, &sum))
+		used.pids = sum;
+	timeline_add(&run->verdict.timeline, now, &used);
+}
+
 /* Deadlines that have come; returns the time of the next. */
 static uint64_t check_deadlines(struct run *run)
 {
@@ -327,6 +348,8 @@ static uint64_t check_deadlines(struct run *run)
 	}
 	if (looks && now >= run->stall.next_ms)
 		check_stall(run, now);
+	if (looks && now >= run->verdict.timeline.next_ms)
+		take_sample(run, now);
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
@@ -351,6 +374,8 @@ static uint64_t check_deadlines(struct run *run)
 		return next;
 	if (run->stall.next_ms < next)
 		next = run->stall.next_ms;
+	if (run->verdict.timeline.next_ms < next)
+		next = run->verdict.timeline.next_ms;
 	return run->tick_ms < next ? run->tick_ms : next;
 }
 

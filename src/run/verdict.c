@@ -273,6 +273,7 @@ static int put_attempts(json_t *root, const struct verdict *verdict)
 		(void)json_array_append_new(list, attempt_json(&attempts->item[i]));
 	(void)json_object_set_new(root, "started_at", time_json(verdict->started_at));
 	(void)json_object_set_new(root, "attempts", list);
+	(void)json_object_set_new(root, "timeline", timeline_json(&verdict->timeline));
 	return json_object_set_new(root, "retries",
 				   json_pack("{s:I, s:I, s:s?}", "made",
 					     (json_int_t)(attempts->count > 0 ? attempts->count - 1 : 0), "allowed",

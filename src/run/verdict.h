@@ -14,6 +14,7 @@
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
+#include "run/timeline.h"
 
 /* What ended the task. */
 enum outcome {
@@ -104,6 +105,7 @@ struct verdict {
 	struct refusals refusals;
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	struct verdict_attempts attempts;
+	struct timeline timeline;
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 

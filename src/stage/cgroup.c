@@ -251,7 +251,7 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 
 	if (limits->cpu_milli != LIMIT_NONE)
 		wanted[count++] = "cpu";
-	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE)
+	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE || limits->timeline_ms != 0)
 		wanted[count++] = "cpuacct";
 	for (unsigned int i = 0; i < count; i++) {
 		struct cgroup_part *part = &cg->part[i];

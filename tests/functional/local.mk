@@ -26,6 +26,7 @@ EXTRA_DIST += \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
 	tests/functional/test_terminal.py \
+	tests/functional/test_timeline.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \

@@ -47,6 +47,7 @@ check_PROGRAMS += \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
+	tests/unit/test_timeline \
 	tests/unit/test_traceback \
 	tests/unit/test_usage \
 	tests/unit/test_venv \
@@ -90,6 +91,7 @@ tests_unit_test_scope_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
+tests_unit_test_timeline_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_traceback_LDADD = $(unit_libs)
 tests_unit_test_usage_LDADD = $(unit_libs)
 tests_unit_test_venv_LDADD = $(unit_libs)

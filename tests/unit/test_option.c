@@ -129,6 +129,7 @@ static void test_defaults(void **state)
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_JSON, "no", 0},
 	    {OPTION_SUMMARY, "no", 0},
+	    {OPTION_TIMELINE, "no", 0},
 	    {OPTION_QUIET, "no", 0},
 	    {OPTION_VERBOSE, "no", 0},
 	};
