@@ -41,6 +41,11 @@ filter = default
 no-stdin = no
 # Colour and cursor movement reach a terminal; what acts on it does not.
 raw-terminal = no
+# One attempt: whether a task can be run twice is its owner's to say.
+max-retries = 0
+retry-on = failure
+retry-delay = 1s
 summary = no
+timeline = no
 quiet = no
 verbose = no

@@ -95,7 +95,9 @@ static int parse_row(struct policy *draft, struct cursor *at, enum option_id id,
 	const char *metavar = option_table[id].metavar;
 	const char *value = attached;
 
-	if (metavar != NULL && option_value(at, attached, label, metavar, &value, err) < 0)
+	if (option_table[id].bare != NULL)
+		value = attached != NULL ? attached : option_table[id].bare;
+	else if (metavar != NULL && option_value(at, attached, label, metavar, &value, err) < 0)
 		return -EINVAL;
 	/* In this form is told, too, what is not understood further on. */
 	if (id == OPTION_JSON && option_apply(draft, id, value, ORIGIN_COMMAND_LINE, err) < 0)

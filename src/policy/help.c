@@ -38,7 +38,7 @@ static void print_row(FILE *out, char letter, const char *name, const char *meta
 
 	(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", letter != 0 ? '-' : ' ',
 		       letter != 0 ? letter : ' ', letter != 0 ? "," : " ", name,
-		       metavar != NULL ? " " : "", metavar != NULL ? metavar : "");
+		       metavar != NULL && strncmp(metavar, "[=", 2) != 0 ? " " : "", metavar != NULL ? metavar : "");
 	/* A long left column does not push the others: its help goes on, two blanks later. */
 	fprintf(out, "  %-25s  %s\n", left, help);
 }

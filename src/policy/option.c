@@ -33,6 +33,8 @@
 /* At least what the `capsule` project's budgets of the same names allow. */
 static const struct option_word compute_words[] = {
     {"LOW", 10000}, {"MEDIUM", 60000}, {"HIGH", 600000}, {NULL, 0}};
+/* 0 is none. */
+static const struct option_word timeline_words[] = {{"no", 0}, {"yes", 100}, {NULL, 0}};
 static const char *const runtime_words[] = {
     [RUNTIME_SYSTEM] = "system", [RUNTIME_CLOSURE] = "closure", NULL};
 static const char *const keep_words[] = {
@@ -198,6 +200,25 @@ const struct option_row option_table[OPTION_MAX] = {
 			    "a path. Several are merged in order; the command line wins "
 			    "wherever it says --profile. See capsule-run.profile(5) and "
 			    "--list-profiles."},
+    [OPTION_MAX_RETRIES] = {"max-retries", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(COUNT, retry.max, 0, POLICY_RETRIES_MAX, false, "0", "N"),
+			    .help = "run a task that fails again, so often",
+			    .more = "Each attempt begins as the first one did: limits, a --fresh directory and input "
+				    "are new; a directory of yours is as the last attempt left it. --timeout is for each. "
+				    "What capsule-run itself could not do (status 125, 126, 127) is not tried again, nor is "
+				    "anything after Ctrl-C or SIGTERM. With --json and in the verdict, the last attempt "
+				    "counts; the others are listed."},
+    [OPTION_RETRY_ON] = {"retry-on", 0, .group = OPTION_GROUP_RUN, STRING(retry.on, "failure", "END[,END]"),
+			 .help = "which ends are tried again",
+			 .values = OPTION_VALUES_RETRY,
+			 .more = "Ends are the verdict's outcomes: exited (with another status than 0), signaled, "
+				 "timeout, cpu-time, stall, oom and disk; and output, for output that was cut. failure is "
+				 "exited and signaled, any is all of them."},
+    [OPTION_RETRY_DELAY] = {"retry-delay", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(DURATION, retry.delay_ms, 0, YEAR_MS, false, "1s", "TIME"),
+			    .help = "the pause before the first retry; doubles",
+			    .more = "Up to a minute, or to this when it is more. Each pause is at random up to a quarter "
+				    "shorter, so that tasks which failed together do not come back together."},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
 		       .help = "write the verdict as JSON", .common = true,
 		       .values = OPTION_VALUES_FILE,
@@ -218,6 +239,13 @@ const struct option_row option_table[OPTION_MAX] = {
 			.more = "On standard error: one line when all is well, else what ended it, the limits "
 				"that were met with their peaks, and a hint. In colour on a terminal, unless "
 				"NO_COLOR is set. Also with --quiet."},
+    [OPTION_TIMELINE] = {"timeline", 0, .group = OPTION_GROUP_RUN,
+			 NUMBER(DURATION, limits.timeline_ms, 10, YEAR_MS, false, "no", "[=TIME]"),
+			 .words = timeline_words, .bare = "yes",
+			 .help = "note memory and CPU over time",
+			 .more = "Every 100ms, or as often as is said; when 256 samples are there, half as often, and half "
+				 "of them stay, those with more memory. They are in the verdict, and --summary draws the "
+				 "memory."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "
@@ -341,10 +369,22 @@ static bool find_word(const struct option_row *row, const char *value, uint64_t 
 	return false;
 }
 
+/* "LOW|MEDIUM|HIGH|" of the words that a number takes, for messages. */
+static const char *list_words(const struct option_row *row, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (const struct option_word *w = row->words; w != NULL && w->word != NULL && len < size; w++)
+		len += (size_t)snprintf(buf + len, size - len, "%s|", w->word);
+	return buf;
+}
+
 static int apply_number(struct policy *draft, const struct option_row *row, const char *value,
 			struct error *err)
 {
 	uint64_t number = LIMIT_NONE;
+	char words[64];
 	char low[32];
 	char high[32];
 
@@ -352,10 +392,15 @@ static int apply_number(struct policy *draft, const struct option_row *row, cons
 		*(uint64_t *)field(draft, row) = LIMIT_NONE;
 		return 0;
 	}
-	if (!find_word(row, value, &number) && parse_number(row, value, &number) < 0) {
+	if (find_word(row, value, &number)) {
+		*(uint64_t *)field(draft, row) = number;
+		return 0;
+	}
+	if (parse_number(row, value, &number) < 0) {
 		error_set(err, "usage", 0, "--%s %s: not understood", row->name, value);
-		return error_hint(err, "accepted: %s%s%s%s", row->words != NULL ? row->metavar : "",
-				  row->words != NULL ? "; TIME is " : "", example_of(row->kind), row->open ? ", or unlimited" : "");
+		return error_hint(err, "accepted: %s%s%s%s", list_words(row, words, sizeof(words)),
+				  row->words != NULL ? "TIME; TIME is " : "", example_of(row->kind),
+				  row->open ? ", or unlimited" : "");
 	}
 	if (number < row->min || number > row->max) {
 		error_set(err, "usage", 0, "--%s %s: out of range", row->name, value);
@@ -495,6 +540,10 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 	if (row->kind == OPTION_KIND_LIST)
 		return NULL;
 	value = option_number(policy, id);
+	/* A word may stand for what no number says. */
+	for (const struct option_word *w = row->words; value < row->min && w != NULL && w->word != NULL; w++)
+		if (w->value == value)
+			return w->word;
 	return value == LIMIT_NONE ? "unlimited" : format_number(row, value, buf, size);
 }
 

@@ -8,6 +8,7 @@
 
 #include "policy/layer.h"
 #include "policy/option.h"
+#include "policy/retry.h"
 
 int policy_init(struct policy *draft, struct error *err)
 {
@@ -278,6 +279,29 @@ static int finalize_require(struct policy *draft, struct error *err)
 	return 0;
 }
 
+/* What was asked for and can't come about is an error; a profile may prepare it for who asks for retries. */
+static int finalize_retry(struct policy *draft, struct error *err)
+{
+	static const enum option_id needy[] = {OPTION_RETRY_ON, OPTION_RETRY_DELAY};
+	const char *bad = NULL;
+	int len = 0;
+
+	if (retry_parse_list(draft->retry.on, &draft->retry.causes, &bad, &len) < 0) {
+		error_set(err, "usage", 0, "--retry-on %s: '%.*s' is no end that can be tried again", draft->retry.on,
+			  len, bad);
+		error_hint(err, "accepted: %s", retry_list());
+		return policy_locate(draft, draft->origin[OPTION_RETRY_ON], err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(needy) && draft->origin[OPTION_MAX_RETRIES] == ORIGIN_DEFAULT; i++) {
+		if (draft->origin[needy[i]] != ORIGIN_COMMAND_LINE)
+			continue;
+		error_set(err, "usage", 0, "--%s: without --max-retries nothing is tried again",
+			  option_table[needy[i]].name);
+		return error_hint(err, "--max-retries N says how often, as in --max-retries 2");
+	}
+	return 0;
+}
+
 /* What is kept for the end lies in memory. */
 static int finalize_output(struct policy *draft, struct error *err)
 {
@@ -355,6 +379,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = finalize_require(draft, err);
 	if (r == 0)
+		r = finalize_retry(draft, err);
+	if (r == 0)
 		r = finalize_output(draft, err);
 	if (r == 0)
 		r = finalize_ram(draft, err);
@@ -410,6 +436,7 @@ void policy_fini(struct policy *policy)
 	strlist_fini(&policy->command.env);
 	strlist_fini(&policy->command.env_set);
 	free(policy->result);
+	free(policy->retry.on);
 	strlist_fini(&policy->require);
 	strlist_fini(&policy->profiles);
 	strlist_fini(&policy->profile_paths);

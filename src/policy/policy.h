@@ -47,10 +47,14 @@ enum option_id {
 	OPTION_RAW_TERMINAL,
 	OPTION_FILTER,
 	OPTION_PROFILE,
+	OPTION_MAX_RETRIES,
+	OPTION_RETRY_ON,
+	OPTION_RETRY_DELAY,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_JSON,
 	OPTION_SUMMARY,
+	OPTION_TIMELINE,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -61,6 +65,7 @@ enum option_id {
 enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
 
 #define POLICY_PROFILES_MAX	 16
+#define POLICY_RETRIES_MAX	 100
 #define POLICY_PROFILE_LINES_MAX 65535
 
 /* A limit that is open holds LIMIT_NONE. */
@@ -81,6 +86,7 @@ struct policy_limits {
 	uint64_t output_bytes; /* for each stream */
 	uint64_t disk_bytes;
 	uint64_t inodes;
+	uint64_t timeline_ms; /* no limit, but counted by what holds them; 0: no timeline */
 };
 
 /* Whether anything limits a disk. */
@@ -142,8 +148,17 @@ struct policy_command {
 	enum policy_filter filter;
 };
 
+/* When a task that failed is run again; retry.h. */
+struct policy_retry {
+	uint64_t max;
+	char *on;	 /* as given */
+	uint32_t causes; /* RETRY_BIT()s */
+	uint64_t delay_ms; /* before the first one */
+};
+
 struct policy {
 	struct policy_limits limits;
+	struct policy_retry retry;
 	enum policy_keep output_keep;
 	struct policy_files files;
 	struct policy_command command;

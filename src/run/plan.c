@@ -6,9 +6,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "run/python.h"
 #include "run/tree.h"
@@ -182,8 +184,24 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 	return r;
 }
 
-static int open_script(const char *path, struct plan *plan, struct error *err)
+/* A script that comes from a pipe is read once, so that every attempt has it. */
+static int keep_script(const char *path, struct plan *plan, struct error *err)
 {
+	AUTO_CLOSE int kept_fd = memfd_create("script", MFD_CLOEXEC);
+	int r = kept_fd < 0 ? -errno : fd_copy_all(plan->script_fd, kept_fd);
+
+	if (r == 0 && lseek(kept_fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_set(err, "script", -r, "%s", path);
+	close_fd(&plan->script_fd);
+	plan->script_fd = take_fd(&kept_fd);
+	return 0;
+}
+
+static int open_script(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const char *path = policy->command.target;
 	AUTO_FREE char *real = NULL;
 	struct stat st;
 	const char *base;
@@ -214,7 +232,8 @@ static int open_script(const char *path, struct plan *plan, struct error *err)
 			return error_set(err, "script", ENOMEM, "%s", path);
 		return tree_add_walked(plan, path, plan->script_guest, err);
 	}
-	if (check_opened(plan, path, plan->script_fd, "script", err) < 0)
+	if (check_opened(plan, path, plan->script_fd, "script", err) < 0 ||
+	    (policy->retry.max > 0 && !S_ISREG(st.st_mode) && keep_script(path, plan, err) < 0))
 		return -EPERM;
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
@@ -227,7 +246,7 @@ static int plan_command(const struct policy *policy, struct plan *plan, struct e
 	int r = 0;
 
 	if (policy->command.kind == COMMAND_SCRIPT)
-		r = open_script(policy->command.target, plan, err);
+		r = open_script(policy, plan, err);
 	/* A program that is not Python has an interpreter at hand when one was asked for. */
 	if (r == 0 && (policy->command.kind != COMMAND_EXEC || policy->command.python != NULL ||
 		       policy->command.venv != NULL))

@@ -1,4 +1,5 @@
-/* One run's facts, owned by the supervisor; shared by the two files that start and watch it. */
+/* One attempt of a run, and what it shares with the run's other ones (attempt.h): owned by the supervisor, shared by the
+ * files that start and watch it. */
 #ifndef CAPSULE_RUN_RUN_H
 #define CAPSULE_RUN_RUN_H
 
@@ -9,6 +10,7 @@
 #include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
+#include "run/replay.h"
 #include "run/stall.h"
 #include "run/terminal.h"
 #include "run/verdict.h"
@@ -41,6 +43,7 @@ struct run {
 	struct relay_out err;
 	struct tail tail; /* of standard error */
 	struct capture captured[2]; /* --json: standard output and standard error */
+	struct replay replay; /* with --max-retries: of standard input */
 	sigset_t caller_mask; /* while signal_fd is open: what was blocked before */
 	struct relay_out tty; /* what the task prints on its terminal, whatever leads there */
 	uint64_t start_ms;
@@ -53,7 +56,13 @@ struct run {
 	bool killed;	      /* all of it, by us */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
 	int interrupted;      /* a signal that was passed on (SIGINT before others), or 0 */
+	bool called_off;      /* somebody wants the run to end: no other attempt */
+	bool pause_ended;     /* by that */
+	uint64_t pause_ms;    /* that was made before this attempt */
 };
+
+/* Notes a signal of the caller's or his terminal's. */
+void run_note_signal(struct run *run, int sig);
 
 /* Kills PID 1 of the sandbox, and so everything in it. Harmless when it is gone. */
 void run_kill(const struct run *run);
@@ -68,6 +77,9 @@ void run_take_peaks(struct run *run);
 /* The task has ended: whether it left a --fresh directory in which nothing more fits. */
 void run_look_at_fresh(struct run *run);
 
+/* What is known to help against the end that the verdict tells. */
+void run_advise(struct run *run);
+
 /* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
  * and no success any more. */
 void run_print_envelope(struct run *run, int stdio_closed);
@@ -77,6 +89,9 @@ enum rung run_disk_rung(const struct policy *policy);
 
 /* Resolves everything on the host: signals, plan, cgroup, rungs. 0 or -errno; nothing has started. */
 ATTR_CHECKED int run_prepare(struct run *run, struct error *err);
+
+/* The same for a further attempt: a new cgroup with the same limits, the same plan. Nothing is decided again. */
+ATTR_CHECKED int run_renew(struct run *run, struct error *err);
 
 /*
  * Clones init and lets it go. argv is the process's own, stdio_closed fd_secure_stdio()'s answer. 0 or

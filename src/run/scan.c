@@ -496,6 +496,24 @@ void scan_data(int proc_fd, void (*fn)(pid_t pid, uint64_t data_bytes))
 	(void)for_each_process(proc_fd, visit_data, &visit);
 }
 
+/* Each thread is a directory, and so a link of task's. */
+static bool add_threads(int proc_fd, const char *pid, void *data)
+{
+	char path[32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%.10s/task", pid);
+	if (fstatat(proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return is_gone(-errno);
+	*(uint64_t *)data += st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+	return true;
+}
+
+bool scan_threads(int proc_fd, uint64_t *sum)
+{
+	return for_each_process(proc_fd, add_threads, sum);
+}
+
 bool scan_memory_bound(int proc_fd, uint64_t *sum)
 {
 	return for_each_process(proc_fd, add_bound, sum);

@@ -45,6 +45,9 @@ bool scan_has_pending(int proc_fd, pid_t pid, int sig);
  * included. Those that can't be read are left out. */
 void scan_data(int proc_fd, void (*fn)(pid_t pid, uint64_t data_bytes));
 
+/* Adds the number of threads of all processes but init. False when something can't be read. */
+bool scan_threads(int proc_fd, uint64_t *sum);
+
 /* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
 uint64_t scan_host_shmem(void);
 uint64_t scan_host_sockets(void);

@@ -22,6 +22,7 @@
 #include "run/init.h"
 #include "run/run.h"
 #include "run/scope.h"
+#include "run/tree.h"
 
 /* For systemd to answer: under load, and with others asking at the same time, it takes seconds. */
 #define SCOPE_PATIENCE_MS 10000
@@ -125,7 +126,8 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 
 	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && !run->policy->json && same_output(stdio_closed));
 	if ((on & 1) == 0)
-		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
+		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, run->policy->retry.max > 0 ? &run->replay : NULL,
+				  &task_fds[0], err);
 	if (r == 0 && (on & 2) == 0)
 		r = prepare_output(run, stdio_closed, STDOUT_FILENO, &run->out, &task_fds[1], err);
 	if (r < 0 || (on & 4) != 0)
@@ -363,4 +365,14 @@ int run_prepare(struct run *run, struct error *err)
 	if (r == 0)
 		r = prepare_cgroup(run, err);
 	return r < 0 ? r : choose_rungs(run, err);
+}
+
+int run_renew(struct run *run, struct error *err)
+{
+	int r = cgroup_renew(&run->policy->limits, &run->cg, err);
+
+	/* init read it by this same descriptor. */
+	if (r == 0 && run->plan.script_fd >= 0 && lseek(run->plan.script_fd, 0, SEEK_SET) < 0)
+		r = error_set(err, "script", errno, "read it again");
+	return r < 0 ? r : tree_renew(&run->plan, err);
 }

@@ -22,8 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "run/advice.h"
-#include "run/hint.h"
+#include "run/attempt.h"
 #include "run/job.h"
 #include "run/run.h"
 #include "run/scan.h"
@@ -125,6 +124,9 @@ static void on_message(struct run *run)
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
+		if (run->policy->limits.timeline_ms != 0)
+			timeline_begin(&run->verdict.timeline, run->policy->limits.timeline_ms, run->start_ms,
+				       clock_ms());
 		break;
 	case CHANNEL_EXITED:
 		run->has_status = run->verdict.started;
@@ -193,8 +195,7 @@ static void on_signal(struct run *run)
 
 		if (job_signal(run, &info))
 			continue;
-		if (run->interrupted == 0 || sig == SIGINT)
-			run->interrupted = sig;
+		run_note_signal(run, sig);
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
 			run_kill(run);
@@ -309,6 +310,24 @@ static void check_stall(struct run *run, uint64_t now)
 		end_task(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
 }
 
+/* What the group does not count is the sum over the processes, as far as they can be read. */
+static void take_sample(struct run *run, uint64_t now)
+{
+	int proc_fd = run->watch.proc_fd;
+	struct account_now used;
+	uint64_t sum = 0;
+
+	account_read_now(&run->cg, &used);
+	if (used.ram_bytes == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_memory_bound(proc_fd, &sum))
+		used.ram_bytes = sum;
+	if (used.cpu_ms == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_cpu(proc_fd, &sum, NULL))
+		used.cpu_ms = sum;
+	sum = 1;
+	if (used.pids == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_threads(proc_fd, &sum))
+		used.pids = sum;
+	timeline_add(&run->verdict.timeline, now, &used);
+}
+
 /* Deadlines that have come; returns the time of the next. */
 static uint64_t check_deadlines(struct run *run)
 {
@@ -333,6 +352,8 @@ static uint64_t check_deadlines(struct run *run)
 	}
 	if (looks && now >= run->stall.next_ms)
 		check_stall(run, now);
+	if (looks && now >= run->verdict.timeline.next_ms)
+		take_sample(run, now);
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
@@ -356,6 +377,8 @@ static uint64_t check_deadlines(struct run *run)
 		return next;
 	if (run->stall.next_ms < next)
 		next = run->stall.next_ms;
+	if (run->verdict.timeline.next_ms < next)
+		next = run->verdict.timeline.next_ms;
 	return run->tick_ms < next ? run->tick_ms : next;
 }
 
@@ -497,96 +520,58 @@ static void conclude(struct run *run)
 	verdict->status = verdict_status(verdict);
 }
 
-/* What ended a task that did not succeed may have a cure. */
-static void advise(struct run *run)
+/* One attempt, from its first descriptor to its facts. */
+static void attempt(struct run *run, bool is_first, char *argv[], int stdio_closed)
 {
 	struct verdict *verdict = &run->verdict;
-	char text[TAIL_BYTES + 1];
+	uint64_t wall_ms = run->policy->limits.wall_ms;
+	int r = is_first ? run_prepare(run, &verdict->error) : run_renew(run, &verdict->error);
 
-	if (verdict->outcome == OUTCOME_FAILED) {
-		hint_add(&verdict->error);
-		return;
-	}
-	if (verdict->outcome == OUTCOME_EXITED && verdict->exit_code == 0)
-		return;
-	tail_text(&run->tail, text);
-	advice_give(run->policy, &run->plan, text, verdict);
-}
-
-static void run_fini(struct run *run)
-{
-	relay_in_fini(&run->in);
-	relay_out_fini(&run->out);
-	relay_out_fini(&run->err);
-	tail_fini(&run->tail);
-	capture_fini(&run->captured[0]);
-	capture_fini(&run->captured[1]);
-	relay_out_fini(&run->tty);
-	terminal_fini(&run->terminal);
-	watch_fini(&run->watch);
-	observer_fini(&run->observer);
-	cgroup_remove(&run->cg);
-	plan_fini(&run->plan);
-	close_fd(&run->channel_fd);
-	close_fd(&run->pidfd);
-	close_fd(&run->signal_fd);
-}
-
-int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
-{
-	struct run run = {.policy = policy,
-			  .channel_fd = -1,
-			  .pidfd = -1,
-			  .signal_fd = -1,
-			  .observer = {.listener_fd = -1},
-			  .ending = OUTCOME_MAX,
-			  .deadline_ms = NEVER,
-			  .kill_ms = NEVER,
-			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
-			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .tty = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .terminal = {.fd = -1, .pty_fd = -1, .look_ms = NEVER},
-			  .suspend_ms = NEVER,
-			  .hang_up_ms = NEVER,
-			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
-	struct verdict *verdict = &run.verdict;
-	struct error write_err;
-	int r;
-
-	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
-	cgroup_init(&run.cg);
-	run.start_ms = clock_ms();
-	stall_init(&run.stall, policy->limits.stall_ms);
-	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
-		if (policy->limits.wall_ms != LIMIT_NONE)
-			run.deadline_ms = run.start_ms + policy->limits.wall_ms;
-		r = run_start(&run, argv, stdio_closed, &verdict->error);
+		if (wall_ms != LIMIT_NONE)
+			run->deadline_ms = run->start_ms + wall_ms;
+		r = run_start(run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
-			run_kill(&run);
-		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE ||
-				      policy->limits.ram_soft_bytes != LIMIT_NONE
-				  ? run.start_ms
-				  : NEVER;
-		run.failed = r < 0;
-		run.init_gone = run.init_pid <= 0;
-		if (!run.init_gone || r == 0)
-			loop(&run);
-		leave_terminal(&run);
+			run_kill(run);
+		if (watch_is_active(&run->watch) || run->policy->limits.cpu_time_ms != LIMIT_NONE ||
+		    run->policy->limits.ram_soft_bytes != LIMIT_NONE)
+			run->tick_ms = run->start_ms;
+		run->failed = r < 0;
+		run->init_gone = run->init_pid <= 0;
+		if (!run->init_gone || r == 0)
+			loop(run);
+		leave_terminal(run);
 	}
-	verdict->used.wall_ms = clock_ms() - run.start_ms;
+	verdict->used.wall_ms = clock_ms() - run->start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;
 		verdict->exit_code = -1;
 		verdict->status = verdict_status(verdict);
 	} else {
-		conclude(&run);
+		conclude(run);
 	}
-	advise(&run);
-	if (run.plan.result_fd >= 0 &&
-	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
-		log_error(&write_err);
+	run_advise(run);
+}
+
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
+{
+	struct run run;
+	struct verdict *verdict = &run.verdict;
+	struct error err;
+	bool is_first = true;
+
+	*ret_raise = 0;
+	if (attempt_init(&run, policy, &err) < 0) {
+		log_error(&err);
+		return 125;
+	}
+	do {
+		attempt(&run, is_first, argv, stdio_closed);
+		attempt_record(&run);
+		is_first = false;
+	} while (attempt_next(&run));
+	if (run.plan.result_fd >= 0 && verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &err) < 0) {
+		log_error(&err);
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
@@ -594,7 +579,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		run_print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
-	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
-	run_fini(&run);
+	if (run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started || run.pause_ended))
+		*ret_raise = SIGINT;
+	attempt_fini(&run);
 	return verdict->status;
 }

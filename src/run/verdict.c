@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -242,6 +243,52 @@ static json_t *hint_json(const struct verdict *verdict)
 	return hint[0] != '\0' ? json_string(hint) : json_null();
 }
 
+/* RFC 3339, in UTC. */
+static json_t *time_json(uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	if (gmtime_r(&seconds, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		return json_null();
+	return json_sprintf("%s.%03uZ", text, (unsigned int)(ms % 1000));
+}
+
+static const char *limit_hit_name_of(unsigned int i)
+{
+	return limit_hit_name(i);
+}
+
+static json_t *attempt_json(const struct verdict_attempt *attempt)
+{
+	return json_pack("{s:o, s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "started_at",
+			 time_json(attempt->started_at), "pause_ms", (json_int_t)attempt->pause_ms, "outcome",
+			 outcome_names[attempt->outcome], "explanation", attempt->explanation, "status",
+			 attempt->status, "exit_code",
+			 attempt->exit_code >= 0 ? json_integer(attempt->exit_code) : json_null(), "signal",
+			 attempt->signal > 0 ? json_integer(attempt->signal) : json_null(), "limits_hit",
+			 names_json(attempt->limits_hit, LIMIT_HIT_MAX, limit_hit_name_of), "usage",
+			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported));
+}
+
+/* All attempts, and whether there could have been more. */
+static int put_attempts(json_t *root, const struct verdict *verdict)
+{
+	const struct verdict_attempts *attempts = &verdict->attempts;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < attempts->count; i++)
+		(void)json_array_append_new(list, attempt_json(&attempts->item[i]));
+	(void)json_object_set_new(root, "started_at", time_json(verdict->started_at));
+	(void)json_object_set_new(root, "attempts", list);
+	(void)json_object_set_new(root, "timeline", timeline_json(&verdict->timeline));
+	return json_object_set_new(root, "retries",
+				   json_pack("{s:I, s:I, s:s?}", "made",
+					     (json_int_t)(attempts->count > 0 ? attempts->count - 1 : 0), "allowed",
+					     (json_int_t)attempts->retries_max, "obstacle", attempts->obstacle));
+}
+
 json_t *verdict_json(const struct verdict *verdict, const struct policy *policy, const struct plan *plan)
 {
 	char sentence[EXPLAIN_MAX];
@@ -281,6 +328,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	(void)json_object_set_new(root, "no_cgroup", no_cgroup_json(verdict));
 	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
 	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
+	(void)put_attempts(root, verdict);
 	return root;
 }
 

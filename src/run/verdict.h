@@ -9,10 +9,12 @@
 
 #include "policy/layer.h"
 #include "policy/policy.h"
+#include "policy/retry.h"
 #include "python/traceback.h"
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
+#include "run/timeline.h"
 
 /* What ended the task. */
 enum outcome {
@@ -61,9 +63,33 @@ struct verdict_stream {
 	int errnum; /* of a write to the caller's file that failed, or 0 */
 };
 
+#define VERDICT_EXPLANATION_MAX (ERROR_DETAIL_MAX + 192)
+
+/* One attempt of a run, in brief. */
+struct verdict_attempt {
+	uint64_t started_at; /* ms since 1970 */
+	uint64_t pause_ms;   /* before it */
+	enum outcome outcome;
+	int status;
+	int exit_code;
+	int signal;
+	uint32_t limits_hit;
+	struct meter used;
+	struct traceback reported;
+	char explanation[VERDICT_EXPLANATION_MAX];
+};
+
+struct verdict_attempts {
+	struct verdict_attempt *item; /* room for retries_max + 1 */
+	size_t count;		      /* the last one is what the verdict is about */
+	size_t retries_max;
+	const char *obstacle; /* why one more that was wanted was not made, or NULL */
+};
+
 struct verdict {
 	enum outcome outcome;
 	uint32_t limits_hit; /* 1 << enum limit_hit */
+	uint64_t started_at; /* ms since 1970 */
 	bool started;
 	int exit_code; /* -1: none */
 	int signal;    /* 0: none */
@@ -82,6 +108,8 @@ struct verdict {
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
+	struct verdict_attempts attempts;
+	struct timeline timeline;
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 

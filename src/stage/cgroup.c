@@ -199,7 +199,7 @@ static int limit_io(const struct cgroup_part *part, const char *file, const stru
 	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
 }
 
-static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, dev_t disk, struct error *err)
+static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
 		const struct cgroup_part *part = &cg->part[i];
@@ -225,7 +225,7 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, dev_t
 			if (r == 0)
 				r = write_limit(part, "cpu.cfs_quota_us", limits->cpu_milli * 100, err);
 		} else if (strcmp(part->controller, "blkio") == 0) {
-			r = limit_io(part, "blkio.throttle.read_bps_device", limits, disk, err);
+			r = limit_io(part, "blkio.throttle.read_bps_device", limits, cg->disk, err);
 		}
 		if (r < 0)
 			return r;
@@ -266,6 +266,7 @@ static int share_part(struct cgroup *cg, unsigned int index)
 		if (other.st_dev != mine.st_dev || other.st_ino != mine.st_ino)
 			continue;
 		part->dir_fd = fcntl(first->dir_fd, F_DUPFD_CLOEXEC, 3);
+		close_fd(&part->former_fd);
 		part->former_fd = fcntl(first->former_fd, F_DUPFD_CLOEXEC, 3);
 		memcpy(part->name, first->name, sizeof(part->name));
 		return part->dir_fd >= 0 && part->former_fd >= 0 ? 1 : -EMFILE;
@@ -282,7 +283,7 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 
 	if (limits->cpu_milli != LIMIT_NONE)
 		wanted[count++] = "cpu";
-	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE)
+	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE || limits->timeline_ms != 0)
 		wanted[count++] = "cpuacct";
 	if (limits->io_read_bps != LIMIT_NONE)
 		wanted[count++] = "blkio";
@@ -313,7 +314,7 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 			return why_not(cg, what, -r);
 	}
 	cg->version = 1;
-	r = limit_v1(cg, limits, host->disk, err);
+	r = limit_v1(cg, limits, err);
 	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
@@ -406,7 +407,7 @@ static int pin_controllers(struct cgroup *cg, unsigned int more)
 	return part->parent_fd < 0 ? -errno : 0;
 }
 
-static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, dev_t disk, struct error *err)
+static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
 {
 	const struct cgroup_part *part = &cg->part[0];
 	int r = write_limit(part, "memory.max", limits->ram_bytes, err);
@@ -430,7 +431,7 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, dev_t
 			r = error_set(err, NAME, -r, "write %s to cpu.max", text);
 	}
 	if (r == 0 && policy_limits_io(limits))
-		r = limit_io(part, "io.max", limits, disk, err);
+		r = limit_io(part, "io.max", limits, cg->disk, err);
 	return r;
 }
 
@@ -461,7 +462,7 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 		return why_not(cg, "make a cgroup", -r);
 	cg->part_count = 1;
 	cg->version = 2;
-	return limit_v2(cg, limits, host->disk, err);
+	return limit_v2(cg, limits, err);
 }
 
 int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host, struct cgroup *ret,
@@ -473,6 +474,7 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	int r;
 
 	cgroup_init(ret);
+	ret->disk = host->disk;
 	if (n < 0)
 		return why_not(ret, "no cgroups in this kernel", (int)-n);
 	(void)snprintf(probe, sizeof(probe), "%s/cgroup.controllers", host->mount);
@@ -489,6 +491,35 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 		cgroup_close(ret);
 	}
 	return r;
+}
+
+/* The group of one controller anew, in the place of the one before. */
+static int part_renew(struct cgroup *cg, unsigned int index)
+{
+	int r = cg->version == 1 ? share_part(cg, index) : 0;
+
+	return r != 0 ? (r < 0 ? r : 0) : part_create(&cg->part[index]);
+}
+
+int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err)
+{
+	int r = 0;
+
+	if (cg->version == 0)
+		return 0;
+	close_fd(&cg->oom_fd);
+	for (unsigned int i = 0; i < cg->part_count; i++) {
+		remove_group(cg->part[i].parent_fd, cg->part[i].name);
+		close_fd(&cg->part[i].dir_fd);
+	}
+	for (unsigned int i = 0; i < cg->part_count && r == 0; i++)
+		r = part_renew(cg, i);
+	if (r < 0)
+		return error_set(err, NAME, -r, "make the next attempt's group");
+	if (cg->version == 2)
+		return limit_v2(cg, limits, err);
+	r = limit_v1(cg, limits, err);
+	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
 int cgroup_enter(const struct cgroup *cg, struct error *err)

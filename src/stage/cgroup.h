@@ -45,6 +45,7 @@ struct cgroup {
 	unsigned int part_count;
 	struct cgroup_part pin;	 /* v2: around part[0], where the group above is not delegated; it has no process */
 	struct cgroup_part leaf; /* v2: where the supervisor went, if it had to */
+	dev_t disk; /* whose rates are limited */
 	int oom_fd; /* v1: eventfd that becomes readable at an OOM; -1 */
 	bool is_v2;	   /* what the host has, whether or not it is at hand */
 	char why_not[256]; /* version 0: what was in the way */
@@ -69,6 +70,12 @@ void cgroup_init(struct cgroup *cg);
  */
 ATTR_CHECKED int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host,
 			       struct cgroup *ret, struct error *err);
+
+/*
+ * Removes the task's group, whose processes are gone, and makes another with the same limits in its place: nothing
+ * that was counted, charged or met stays. 0 or -errno; a weaker rung is never taken. No-op when none is at hand.
+ */
+ATTR_CHECKED int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err);
 
 /* v1: the calling thread joins, so that a child is born inside, and goes back. No-ops on v2. */
 ATTR_CHECKED int cgroup_enter(const struct cgroup *cg, struct error *err);

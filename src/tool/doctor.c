@@ -124,6 +124,7 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 	own.command.target = version_code;
 	own.command.no_stdin = true;
 	own.json = own.summary = false; /* the report is what was asked for */
+	own.retry.max = 0;
 	/* What a run changes of ours, and a later start would not have. */
 	(void)sigprocmask(SIG_BLOCK, NULL, &mask);
 	for (int sig = 1; sig < NSIG; sig++)

@@ -21,11 +21,13 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \
 	tests/functional/test_result.py \
+	tests/functional/test_retries.py \
 	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
 	tests/functional/test_terminal.py \
+	tests/functional/test_timeline.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \

@@ -18,6 +18,7 @@ unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_attempt \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
@@ -48,6 +49,7 @@ check_PROGRAMS += \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
+	tests/unit/test_timeline \
 	tests/unit/test_traceback \
 	tests/unit/test_usage \
 	tests/unit/test_venv \
@@ -55,6 +57,7 @@ check_PROGRAMS += \
 	tests/unit/test_view
 
 tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_attempt_LDADD = $(unit_libs) $(NL_LIBS) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
@@ -92,6 +95,7 @@ tests_unit_test_soft_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
+tests_unit_test_timeline_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_traceback_LDADD = $(unit_libs)
 tests_unit_test_usage_LDADD = $(unit_libs)
 tests_unit_test_venv_LDADD = $(unit_libs)

@@ -507,6 +507,16 @@ static void test_v1_enter_and_leave(void **state)
 	fake_close();
 }
 
+static void make_joint(void)
+{
+	unit_make(fake.dir_fd, "memory/own/tasks", "");
+	unit_make(fake.dir_fd, "pids/own/tasks", "");
+	unit_make(fake.dir_fd, "cpu,cpuacct/own/tasks", "");
+	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpu"), 0);
+	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpuacct"), 0);
+	unit_make(fake.dir_fd, "self", "8:pids:/own\n4:memory:/own\n1:cpu,cpuacct:/own\n");
+}
+
 /* cpu and cpuacct are one hierarchy on most systems. A process is in one group of a hierarchy: with two
  * groups, joining the second would leave the first, and its limit. */
 static void test_v1_joint_hierarchy(void **state)
@@ -517,18 +527,57 @@ static void test_v1_joint_hierarchy(void **state)
 
 	(void)state;
 	fake_open();
-	unit_make(fake.dir_fd, "memory/own/tasks", "");
-	unit_make(fake.dir_fd, "pids/own/tasks", "");
-	unit_make(fake.dir_fd, "cpu,cpuacct/own/tasks", "");
-	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpu"), 0);
-	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpuacct"), 0);
-	unit_make(fake.dir_fd, "self", "8:pids:/own\n4:memory:/own\n1:cpu,cpuacct:/own\n");
+	make_joint();
 	assert_int_equal(create(&limits, false, &cg, &err), 0);
 	assert_int_equal(cg.version, 1);
 	assert_int_equal(groups_in("cpu,cpuacct/own"), 1);
 	cgroup_remove(&cg);
 	assert_int_equal(groups_in("cpu,cpuacct/own"), 0);
 	fake_close();
+}
+
+/* Another attempt's group: the old one is gone, the new one has all limits, in the same place. */
+static void test_renew(void **state)
+{
+	(void)state;
+	for (unsigned int version = 1; version <= 2; version++) {
+		struct policy_limits limits = make_limits(500, 1000);
+		int lowest = unit_lowest_fd();
+		char first[sizeof(fake.log)];
+		char name[sizeof(((struct cgroup_part *)NULL)->name)];
+		struct cgroup cg;
+		struct error err;
+
+		fake_open();
+		if (version == 1)
+			make_joint();
+		else
+			make_v2(&v2_rows[2]);
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		assert_int_equal(cg.version, version);
+		for (unsigned int attempt = 2; attempt < 5; attempt++) {
+			(void)strcpy(first, fake.log);
+			(void)strcpy(name, cg.part[0].name);
+			fake.log[0] = '\0';
+			assert_int_equal(cgroup_renew(&limits, &cg, &err), 0);
+			CHECK(strcmp(fake.log, first) == 0, "v%u:\n%s", version, fake.log);
+			CHECK(strcmp(cg.part[0].name, name) != 0, "v%u", version);
+			CHECK(version == 2 ? groups_in("up/own") == 1
+					   : groups_in("memory/own") == 1 && groups_in("pids/own") == 1 &&
+						 groups_in("cpu,cpuacct/own") == 1,
+			      "v%u", version);
+		}
+		/* No attempt without its limits. */
+		fake.fail = version == 1 ? "memory.limit_in_bytes" : "memory.max";
+		fake.fail_errno = EACCES;
+		fake.fail_count = 1;
+		CHECK(cgroup_renew(&limits, &cg, &err) == -EACCES, "v%u", version);
+		fake.mkdir_errno = ENOSPC;
+		CHECK(cgroup_renew(&limits, &cg, &err) == -ENOSPC, "v%u", version);
+		cgroup_remove(&cg);
+		fake_close();
+		CHECK(unit_lowest_fd() == lowest, "v%u: a descriptor was leaked", version);
+	}
 }
 
 static void test_no_cgroups(void **state)
@@ -785,6 +834,7 @@ int main(void)
 	    cmocka_unit_test(test_v1),
 	    cmocka_unit_test(test_v1_enter_and_leave),
 	    cmocka_unit_test(test_v1_joint_hierarchy),
+	    cmocka_unit_test(test_renew),
 	    cmocka_unit_test(test_no_cgroups),
 	    cmocka_unit_test(test_sweep),
 	    cmocka_unit_test(test_read),

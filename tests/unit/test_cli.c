@@ -273,7 +273,7 @@ static void test_help(void **state)
 
 		(void)snprintf(want, sizeof(want), "  %c%c%c --%s%s%s ", row->letter != 0 ? '-' : ' ',
 			       row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ',' : ' ', row->name,
-			       row->metavar != NULL ? " " : "", row->metavar != NULL ? row->metavar : "");
+			       row->metavar != NULL && row->bare == NULL ? " " : "", row->metavar != NULL ? row->metavar : "");
 		for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++) {
 			AUTO_FREE char *text = help_of(option_group_name(group));
 			const char *line = strstr(text, want);
