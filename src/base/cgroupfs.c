@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -158,4 +160,28 @@ bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes)
 			used -= bytes < used ? bytes : used;
 	*ret_bytes = used;
 	return true;
+}
+
+static const char *rate_text(uint64_t rate, char *buf, size_t size)
+{
+	if (rate == UINT64_MAX)
+		(void)snprintf(buf, size, "max");
+	else
+		(void)snprintf(buf, size, "%" PRIu64, rate);
+	return buf;
+}
+
+int cgroupfs_set_rates(int dir_fd, bool is_v2, dev_t device, uint64_t read_bps, uint64_t write_bps)
+{
+	char rates[2][32];
+	char text[96];
+
+	(void)rate_text(read_bps, rates[0], sizeof(rates[0]));
+	(void)rate_text(write_bps, rates[1], sizeof(rates[1]));
+	if (is_v2)
+		(void)snprintf(text, sizeof(text), "%u:%u rbps=%s wbps=%s", major(device), minor(device), rates[0],
+			       rates[1]);
+	else
+		(void)snprintf(text, sizeof(text), "%u:%u %s", major(device), minor(device), rates[0]);
+	return fd_write_file_at(dir_fd, is_v2 ? "io.max" : "blkio.throttle.read_bps_device", text);
 }

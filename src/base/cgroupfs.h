@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -38,6 +39,12 @@ bool cgroupfs_was_at_limit_v1(int memory_fd);
 
 /* What a group is charged with (that file) but its page cache. False when the kernel does not tell. */
 bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes);
+
+/*
+ * Limits what a group reads from and writes to a block device, in bytes a second; UINT64_MAX: no limit. On v1 reads
+ * alone: it does not know whose the pages are that the kernel writes later. 0 or -errno.
+ */
+ATTR_CHECKED int cgroupfs_set_rates(int dir_fd, bool is_v2, dev_t device, uint64_t read_bps, uint64_t write_bps);
 
 /* True when a v2 group has limits of its own that a process would shed by leaving it: on memory, CPU or
  * block devices, or on processes below `pids`. */

@@ -171,32 +171,12 @@ static int open_own_v1(const struct cgroup_host *host, const char *self, const c
 	return fd < 0 ? -errno : fd;
 }
 
-static const char *rate_text(uint64_t rate, char *buf, size_t size)
-{
-	if (rate == LIMIT_NONE)
-		(void)snprintf(buf, size, "max");
-	else
-		(void)snprintf(buf, size, "%llu", (unsigned long long)rate);
-	return buf;
-}
-
-/* Writing is v2's alone: v1 does not know whose the pages are that the kernel writes later. */
-static int limit_io(const struct cgroup_part *part, const char *file, const struct policy_limits *limits, dev_t disk,
+static int limit_io(const struct cgroup *cg, const struct cgroup_part *part, const struct policy_limits *limits,
 		    struct error *err)
 {
-	bool is_v2 = strcmp(file, "io.max") == 0;
-	char rates[2][32];
-	char text[96];
-	int r;
+	int r = cgroupfs_set_rates(part->dir_fd, cg->is_v2, cg->disk, limits->io_read_bps, limits->io_write_bps);
 
-	(void)rate_text(limits->io_read_bps, rates[0], sizeof(rates[0]));
-	(void)rate_text(limits->io_write_bps, rates[1], sizeof(rates[1]));
-	if (is_v2)
-		(void)snprintf(text, sizeof(text), "%u:%u rbps=%s wbps=%s", major(disk), minor(disk), rates[0], rates[1]);
-	else
-		(void)snprintf(text, sizeof(text), "%u:%u %s", major(disk), minor(disk), rates[0]);
-	r = fd_write_file_at(part->dir_fd, file, text);
-	return r < 0 ? error_set(err, NAME, -r, "write %s to %s", text, file) : 0;
+	return r < 0 ? error_set(err, NAME, -r, "limit the rates of device %u:%u", major(cg->disk), minor(cg->disk)) : 0;
 }
 
 static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
@@ -225,7 +205,7 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 			if (r == 0)
 				r = write_limit(part, "cpu.cfs_quota_us", limits->cpu_milli * 100, err);
 		} else if (strcmp(part->controller, "blkio") == 0) {
-			r = limit_io(part, "blkio.throttle.read_bps_device", limits, cg->disk, err);
+			r = limit_io(cg, part, limits, err);
 		}
 		if (r < 0)
 			return r;
@@ -431,7 +411,7 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struc
 			r = error_set(err, NAME, -r, "write %s to cpu.max", text);
 	}
 	if (r == 0 && policy_limits_io(limits))
-		r = limit_io(part, "io.max", limits, cg->disk, err);
+		r = limit_io(cg, part, limits, err);
 	return r;
 }
 
