@@ -13,6 +13,7 @@
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
+#include "run/stacks.h"
 
 /* What ended the task. */
 enum outcome {
@@ -78,6 +79,7 @@ struct verdict {
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
+	const struct stacks *stacks; /* where it was at its deadline, or NULL; borrowed */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 

@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/functional/test_result.py \
 	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_stacks.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
 	tests/functional/test_terminal.py \

@@ -43,6 +43,7 @@ check_PROGRAMS += \
 	tests/unit/test_report \
 	tests/unit/test_scope \
 	tests/unit/test_scrub \
+	tests/unit/test_stacks \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
 	tests/unit/test_text \
@@ -85,6 +86,7 @@ tests_unit_test_relay_LDADD = $(unit_libs)
 tests_unit_test_report_LDADD = $(unit_libs) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_scrub_LDADD = $(unit_libs)
 tests_unit_test_scope_LDADD = $(unit_libs)
+tests_unit_test_stacks_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
