@@ -91,8 +91,8 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_TIMEOUT] = {"timeout", 't', .group = OPTION_GROUP_LIMITS,
 			NUMBER(DURATION, limits.wall_ms, 10, YEAR_MS, true, "10m", "TIME"),
 			.help = "wall-clock time: SIGTERM, then SIGKILL", .common = true,
-			.more = "For the whole task. At the deadline every process gets SIGTERM, "
-				"after --grace SIGKILL; the status is 124."},
+			.more = "For the whole task. At a deadline that was asked for, Python tells its stacks; "
+				"then every process gets SIGTERM, after --grace SIGKILL; the status is 124."},
     [OPTION_STALL] = {"stall", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.stall_ms, 100, YEAR_MS, true, NULL, "TIME"),
 		      .help = "time without output and CPU use",
@@ -101,7 +101,7 @@ const struct option_row option_table[OPTION_MAX] = {
 			      "processes. Waiting for input counts; waiting for you to take its output does not."},
     [OPTION_GRACE] = {"grace", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.grace_ms, 0, YEAR_MS, false, "1s", "TIME"),
-		      .help = "time between the two", .more = "0 kills at once."},
+		      .help = "time between the two", .more = "0: no SIGTERM, SIGKILL at once."},
     [OPTION_NOFILE] = {"nofile", 0, .group = OPTION_GROUP_LIMITS,
 		       NUMBER(COUNT, limits.nofile, 16, 1048576, false, "1024", "N"),
 		       .help = "open files of each process",

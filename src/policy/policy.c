@@ -36,9 +36,10 @@ static bool is_unnormal(const char *path)
 /* Guest paths that are ours to build, or that would hide what the sandbox stands on. */
 static bool is_reserved_guest(const char *guest)
 {
-	static const char *const reserved[] = {"/proc", "/dev", "/sys", "/task", POLICY_DEFAULT_DIR};
+	static const char *const reserved[] = {"/proc", "/dev", "/sys", "/task", POLICY_OWN_DIR,
+					       POLICY_DEFAULT_DIR};
 	static const char *const whole[] = {"",	    "/etc", "/usr", "/bin", "/sbin",
-					    "/lib", "/tmp", "/lib64"};
+					    "/lib", "/tmp", "/lib64", "/var"};
 	size_t len = strlen(guest);
 
 	while (len > 0 && guest[len - 1] == '/')

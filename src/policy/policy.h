@@ -16,6 +16,9 @@
 
 #define POLICY_DEFAULT_DIR "/tmp/agent_sandbox"
 
+/* What capsule-run itself puts beside the task, read-only. */
+#define POLICY_OWN_DIR "/var/capsule"
+
 /* Every option, in the order in which --help and --print-policy show them. */
 enum option_id {
 	OPTION_RAM,

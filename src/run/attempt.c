@@ -25,6 +25,7 @@ static struct run blank(const struct policy *policy)
 			  .pidfd = -1,
 			  .signal_fd = -1,
 			  .observer = {.listener_fd = -1},
+			  .stacks = {.fd = -1},
 			  .ending = OUTCOME_MAX,
 			  .deadline_ms = NEVER,
 			  .kill_ms = NEVER,
@@ -172,6 +173,7 @@ static void release(struct run *run)
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
 	observer_fini(&run->observer);
+	stacks_fini(&run->stacks);
 	timeline_fini(&run->verdict.timeline);
 	close_fd(&run->channel_fd);
 	close_fd(&run->pidfd);

@@ -41,13 +41,13 @@ struct channel_message {
 	struct error error;
 };
 
-#define CHANNEL_FDS 3
+#define CHANNEL_FDS 4
 
 /* Sends one message without waiting. 0 or -errno; -EPIPE when the peer is gone, -EAGAIN when it has left a
  * whole buffer unread. */
 ATTR_CHECKED int channel_send(int fd, const struct channel_message *message);
 
-/* Sends a message of that type with count descriptors, which stay the caller's. */
+/* Sends a message of that type with those of count descriptors that are there (not -1). They stay the caller's. */
 ATTR_CHECKED int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned int count);
 
 /*

@@ -72,7 +72,8 @@ static stage_fn *const task_stages[] = {
 
 /* In init, beside the task's. */
 static stage_fn *const view_stages[] = {
-    stage_hostname, stage_root, stage_etc, stage_devices, stage_proc, stage_trees, stage_seal,
+    stage_hostname, stage_root, stage_etc, stage_devices, stage_proc, stage_stacks,
+    stage_trees,    stage_seal,
 };
 
 /* In the task, when the view is there. */
@@ -289,8 +290,7 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 	if (r == 0)
 		r = join_network(task_fd, err);
 	if (r == 0 && channel_send_fds(args->channel_fd, CHANNEL_VIEW,
-				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
-				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
+				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->stacks_fd, ctx->fresh_fd}, 4) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
 		r = send_go(task_fd, err);
@@ -541,6 +541,7 @@ static void close_setup(struct stage_ctx *ctx)
 	close_fd(&ctx->proc_fd);
 	close_fd(&ctx->shm_fd);
 	close_fd(&ctx->fresh_fd);
+	close_fd(&ctx->stacks_fd);
 	close_fd(&ctx->pts_fd);
 	close_fd(&ctx->root_fd);
 	close_fd(&ctx->host_proc_fd);

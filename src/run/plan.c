@@ -300,6 +300,38 @@ static int set_terminal_env(const struct policy *policy, struct strlist *env)
 	return r;
 }
 
+/* What is first there takes itself off again (src/python/sitecustomize.py). */
+static int put_first_on_module_path(struct strlist *env)
+{
+	static const char name[] = "PYTHONPATH=";
+
+	for (size_t i = 0; i < env->count; i++) {
+		const char *rest = env->item[i] + sizeof(name) - 1;
+		char *joined;
+
+		if (strncmp(env->item[i], name, sizeof(name) - 1) != 0)
+			continue;
+		if (asprintf(&joined, "%s%s%s%s", name, POLICY_OWN_DIR, *rest == '\0' ? "" : ":", rest) < 0)
+			return -ENOMEM;
+		free(env->item[i]);
+		env->item[i] = joined;
+		return 0;
+	}
+	return strlist_addf(env, "%s%s", name, POLICY_OWN_DIR);
+}
+
+/*
+ * A Python that reads PYTHONPATH (-I does not), and a limit that somebody asked for and that is announced before it kills.
+ * What every run has anyway is no reason to have every start pay for it.
+ */
+static bool takes_stacks(const struct policy *policy, const struct plan *plan)
+{
+	return plan->python_minor >= 11 &&
+	       ((policy->limits.wall_ms != LIMIT_NONE && policy_is_explicit(policy, OPTION_TIMEOUT)) ||
+		policy->limits.cpu_time_ms != LIMIT_NONE || policy->limits.stall_ms != LIMIT_NONE ||
+		policy->limits.ram_soft_bytes != LIMIT_NONE);
+}
+
 /* The environment is built from nothing; what --env passes replaces what is ours. */
 static int plan_env(const struct policy *policy, struct plan *plan, struct error *err)
 {
@@ -352,6 +384,8 @@ static int plan_env(const struct policy *policy, struct plan *plan, struct error
 	}
 	for (size_t i = 0; i < policy->command.env_set.count && r == 0; i++)
 		r = strlist_add(&plan->env, policy->command.env_set.item[i]);
+	if (r == 0 && plan->takes_stacks)
+		r = put_first_on_module_path(&plan->env);
 	strlist_fini(&own);
 	return r < 0 ? error_set(err, "environ", ENOMEM, "build the environment") : 0;
 }
@@ -406,6 +440,7 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 		r = open_result(policy, ret, err);
 	if (r == 0)
 		r = plan_command(policy, ret, err);
+	ret->takes_stacks = takes_stacks(policy, ret);
 	if (r == 0)
 		r = plan_env(policy, ret, err);
 	return r < 0 ? r : plan_nofile(policy, ret, err);

@@ -11,6 +11,7 @@
 #include "run/plan.h"
 #include "run/relay.h"
 #include "run/replay.h"
+#include "run/stacks.h"
 #include "run/stall.h"
 #include "run/terminal.h"
 #include "run/verdict.h"
@@ -25,6 +26,7 @@ struct run {
 	char no_scope[160]; /* why systemd gave none, or "" */
 	struct watch watch;
 	struct observer observer;
+	struct stacks stacks;
 	struct verdict verdict;
 	int channel_fd;
 	int pidfd;
@@ -69,6 +71,18 @@ void run_kill(const struct run *run);
 
 /* Sends an order to init; when it can't be told, it is killed. */
 void run_order(const struct run *run, enum channel_type type, int sig);
+
+/*
+ * Ends the task. The first reason wins, with what was over its limit (bytes or ms). It is asked for its stacks and then
+ * bid farewell, or killed at once; a later reason that does not allow the farewell cuts it short.
+ */
+void run_end(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once);
+
+/* Asks the task for its stacks, which does not end it; what it said before is replaced. True when it may answer. */
+bool run_ask_stacks(struct run *run);
+
+/* For the loop, while run->stacks.asking: what the task answers, and the farewell if it is being ended. */
+void run_hear_stacks(struct run *run);
 
 /* The most that was found of what may have been limited, and the sum of the output. What a watchdog found on the disk
  * is there already. The usage must be. */

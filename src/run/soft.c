@@ -41,8 +41,10 @@ void soft_check(struct run *run)
 	if (needed > *peak)
 		*peak = needed;
 	run->is_confined = soft_decide(limit, needed, was_confined);
-	if (run->is_confined)
+	if (run->is_confined && !verdict_has_hit(&run->verdict, LIMIT_HIT_RAM_SOFT)) {
 		run->verdict.limits_hit |= 1U << LIMIT_HIT_RAM_SOFT;
+		(void)run_ask_stacks(run);
+	}
 	/* While it lasts again and again: a process may have been made from one that was not confined yet. */
 	if (run->is_confined || was_confined)
 		tell_init(run);

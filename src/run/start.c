@@ -300,6 +300,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 
 	/* With --json no stream is a terminal: what the task prints there would be beside the envelope. */
 	terminal_find(&run->terminal, run->policy->json ? 7 : stdio_closed, run->policy->command.no_stdin);
+	run->stacks.task_fd = stacks_task_fd(run->plan.nofile);
 	r = prepare_streams(run, stdio_closed, task_fds, err);
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */
@@ -337,6 +338,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .listener_fd = -1,
 					      .host_proc_fd = -1,
 					      .fresh_fd = -1,
+					      .stacks_minor = run->plan.takes_stacks ? run->plan.python_minor : 0,
+					      .stacks_fd = -1,
 					      .shm_fd = -1};
 		r = clone_init(run, &args, err);
 	}

@@ -31,30 +31,6 @@
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
 
-/* The first reason to end the task wins, with what was over its limit (bytes or ms); one that allows a farewell
- * gets one, unless a later one does not. */
-static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once)
-{
-	bool is_first = run->ending == OUTCOME_MAX;
-
-	run->verdict.limits_hit |= 1U << hit;
-	if (is_first) {
-		run->ending = why;
-		run->verdict.overshoot = over;
-	}
-	if (at_once || (is_first && run->policy->limits.grace_ms == 0)) {
-		run_kill(run);
-		run->killed = true;
-		return;
-	}
-	if (!is_first)
-		return;
-	run_order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
-	/* A stopped process would not see it. */
-	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
-	run->kill_ms = clock_ms() + run->policy->limits.grace_ms;
-}
-
 /* Our side of the task's terminal: what it prints there goes to the caller's. */
 static void on_terminal(struct run *run, int *pty_fd)
 {
@@ -99,6 +75,23 @@ static void on_observer(struct run *run, int errnum, int *fd)
 	}
 }
 
+static void on_view(struct run *run, int fds[CHANNEL_FDS])
+{
+	bool has_stacks = run->plan.takes_stacks;
+
+	if (run->verdict.started) {
+		run_kill(run);
+		return;
+	}
+	watch_fini(&run->watch);
+	close_fd(&run->stacks.fd);
+	run->watch.proc_fd = take_fd(&fds[0]);
+	run->watch.shm_fd = take_fd(&fds[1]);
+	if (has_stacks)
+		run->stacks.fd = take_fd(&fds[2]);
+	run->watch.fresh_fd = take_fd(&fds[has_stacks ? 3 : 2]);
+}
+
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -114,10 +107,7 @@ static void on_message(struct run *run)
 	}
 	switch ((enum channel_type)message.type) {
 	case CHANNEL_VIEW:
-		watch_fini(&run->watch);
-		run->watch.proc_fd = take_fd(&fds[0]);
-		run->watch.shm_fd = take_fd(&fds[1]);
-		run->watch.fresh_fd = take_fd(&fds[2]);
+		on_view(run, fds);
 		break;
 	case CHANNEL_OBSERVER:
 		on_observer(run, message.value, &fds[0]);
@@ -245,9 +235,9 @@ static void check_cgroup(struct run *run)
 
 	cgroup_read(&run->cg, &stats);
 	if (cgroup_is_out_of_memory(&stats))
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
+		run_end(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
 	if (limit_ms != LIMIT_NONE && stats.has_cpu && stats.cpu_us / 1000 >= limit_ms)
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
+		run_end(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
 }
 
 static uint64_t excess(uint64_t found, uint64_t limit)
@@ -274,18 +264,18 @@ static void check_watch(struct run *run, uint64_t now)
 
 	switch (watch_check(watch, now)) {
 	case WATCH_OVER_MEMORY:
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, excess(watch->found, watch->ram_bytes), true);
+		run_end(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, excess(watch->found, watch->ram_bytes), true);
 		break;
 	case WATCH_OVER_CPU:
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
+		run_end(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
 		break;
 	case WATCH_OVER_DISK:
 		run->verdict.peaks[LIMIT_HIT_DISK] = watch->found;
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
+		run_end(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
 		break;
 	case WATCH_OVER_INODES:
 		run->verdict.peaks[LIMIT_HIT_INODES] = watch->found;
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
+		run_end(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
 		break;
 	case WATCH_OK:
 		break;
@@ -307,7 +297,7 @@ static void check_stall(struct run *run, uint64_t now)
 	else if (run->watch.proc_fd >= 0 && scan_cpu(run->watch.proc_fd, &sum, NULL))
 		cpu_ms = sum;
 	if (stall_look(&run->stall, now, cpu_ms, run->out.seen + run->err.seen + run->tty.seen, excused))
-		end_task(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
+		run_end(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
 }
 
 /* What the group does not count is the sum over the processes, as far as they can be read. */
@@ -357,7 +347,7 @@ static uint64_t check_deadlines(struct run *run)
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
-			end_task(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, 0, false);
+			run_end(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, 0, false);
 		else
 			run->kill_ms = now + patience_ms(run);
 	}
@@ -369,6 +359,8 @@ static uint64_t check_deadlines(struct run *run)
 			give_up_output(run);
 	}
 	next = job_deadline(run, now);
+	if (run->stacks.asking && run->stacks.look_ms < next)
+		next = run->stacks.look_ms;
 	if (run->deadline_ms < next)
 		next = run->deadline_ms;
 	if (run->kill_ms < next)
@@ -407,13 +399,16 @@ static void loop(struct run *run)
 		    {.fd = run->signal_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
 		    {.fd = run->observer.listener_fd, .events = POLLIN},
+		    {.events = POLLIN},
 		};
-		unsigned int n = 5;
+		unsigned int n = 6;
 		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
 		if (finished(run))
 			break;
+		/* That may have begun just now. */
+		fds[5].fd = run->stacks.asking ? run->stacks.fd : -1;
 		n += relay_in_poll(&run->in, fds + n);
 		n += relay_out_poll(&run->out, fds + n);
 		n += relay_out_poll(&run->err, fds + n);
@@ -433,6 +428,7 @@ static void loop(struct run *run)
 			on_oom_event(run);
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
+		run_hear_stacks(run);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -550,6 +546,7 @@ static void attempt(struct run *run, bool is_first, char *argv[], int stdio_clos
 	} else {
 		conclude(run);
 	}
+	verdict->stacks = &run->stacks;
 	run_advise(run);
 }
 

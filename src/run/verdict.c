@@ -214,13 +214,12 @@ static json_t *refusals_json(const struct refusals *refusals)
 			 (json_int_t)(refusals->total - refusals->recorded));
 }
 
-/* What the task said, on one side, where no decision rests on it. */
-static json_t *reported_json(const struct traceback *reported)
+static json_t *exception_json(const struct traceback *reported)
 {
 	if (reported->type[0] == '\0')
-		return json_pack("{s:n}", "exception");
-	return json_pack("{s:{s:s, s:s, s:s?, s:o?}}", "exception", "type", reported->type, "message",
-			 reported->message, "file", reported->file[0] != '\0' ? reported->file : NULL, "line",
+		return json_null();
+	return json_pack("{s:s, s:s, s:s?, s:o?}", "type", reported->type, "message", reported->message, "file",
+			 reported->file[0] != '\0' ? reported->file : NULL, "line",
 			 reported->line > 0 ? json_integer((json_int_t)reported->line) : NULL);
 }
 
@@ -231,6 +230,31 @@ static json_t *no_cgroup_json(const struct verdict *verdict)
 		return json_null();
 	return json_pack("{s:s, s:s?, s:s?}", "why", verdict->no_cgroup, "scope", verdict->no_scope, "cure",
 			 verdict->no_cgroup_cure);
+}
+
+static json_t *threads_json(const struct stacks *stacks)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < stacks->thread_count; i++) {
+		const struct stacks_thread *thread = &stacks->threads[i];
+
+		(void)json_array_append_new(
+		    list, json_pack("{s:i, s:i, s:s, s:s#, s:s?}", "pid", thread->pid, "tid", thread->tid, "name",
+				    thread->name, "state", &thread->state, 1, "wait",
+				    thread->wait[0] != '\0' ? thread->wait : NULL));
+	}
+	return list;
+}
+
+/* What the task said, on one side, where no decision rests on it. */
+static json_t *reported_json(const struct traceback *reported, const struct stacks *stacks)
+{
+	bool has_threads = stacks != NULL && stacks->thread_count > 0;
+
+	return json_pack("{s:o, s:s?, s:o}", "exception", exception_json(reported), "stacks",
+			 stacks != NULL ? stacks->text : NULL, "threads",
+			 has_threads ? threads_json(stacks) : json_null());
 }
 
 /* The advice that a run earned: of a start that failed, its error's. */
@@ -269,7 +293,7 @@ static json_t *attempt_json(const struct verdict_attempt *attempt)
 			 attempt->exit_code >= 0 ? json_integer(attempt->exit_code) : json_null(), "signal",
 			 attempt->signal > 0 ? json_integer(attempt->signal) : json_null(), "limits_hit",
 			 names_json(attempt->limits_hit, LIMIT_HIT_MAX, limit_hit_name_of), "usage",
-			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported));
+			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported, NULL));
 }
 
 /* All attempts, and whether there could have been more. */
@@ -327,7 +351,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	(void)json_object_set_new(root, "hint", hint_json(verdict));
 	(void)json_object_set_new(root, "no_cgroup", no_cgroup_json(verdict));
 	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
-	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
+	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported, verdict->stacks));
 	(void)put_attempts(root, verdict);
 	return root;
 }
@@ -391,6 +415,21 @@ static void report_refusals(const struct refusals *refusals)
 			    (unsigned long long)(refusals->total - refusals->recorded));
 }
 
+/* Where it was: as the task says, or as the kernel does. */
+static void report_stacks(const struct stacks *stacks)
+{
+	if (stacks == NULL)
+		return;
+	if (stacks->text != NULL)
+		log_text("stacks", stacks->text);
+	for (size_t i = 0; i < stacks->thread_count; i++) {
+		const struct stacks_thread *thread = &stacks->threads[i];
+
+		log_note("stacks", "process %d, thread %d (%s): state %c%s%s", thread->pid, thread->tid,
+			 thread->name, thread->state, thread->wait[0] != '\0' ? ", in " : "", thread->wait);
+	}
+}
+
 static void report_end(const struct verdict *verdict, const struct policy *policy)
 {
 	uint64_t dropped = verdict->out.dropped + verdict->err.dropped;
@@ -448,6 +487,7 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 {
 	char buf[32];
 
+	report_stacks(verdict->stacks);
 	if (policy->summary)
 		summary_print(verdict, policy);
 	else

@@ -14,6 +14,7 @@
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
+#include "run/stacks.h"
 #include "run/timeline.h"
 
 /* What ended the task. */
@@ -110,6 +111,7 @@ struct verdict {
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	struct verdict_attempts attempts;
 	struct timeline timeline;
+	const struct stacks *stacks; /* where it was at its deadline, or NULL; borrowed */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 

@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/functional/test_retries.py \
 	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_stacks.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
 	tests/functional/test_terminal.py \
