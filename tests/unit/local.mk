@@ -45,6 +45,7 @@ check_PROGRAMS += \
 	tests/unit/test_scope \
 	tests/unit/test_scrub \
 	tests/unit/test_strlist \
+	tests/unit/test_suggest \
 	tests/unit/test_tail \
 	tests/unit/test_text \
 	tests/unit/test_timeline \
@@ -89,6 +90,7 @@ tests_unit_test_report_LDADD = $(unit_libs) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_scrub_LDADD = $(unit_libs)
 tests_unit_test_scope_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
+tests_unit_test_suggest_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
 tests_unit_test_timeline_LDADD = $(unit_libs) $(JANSSON_LIBS)
