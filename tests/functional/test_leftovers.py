@@ -295,12 +295,13 @@ class Faults(Clean):
                 status, out, err, _ = self.inject(call, when, error, "-q")
                 with open(self.path("trace")) as f:
                     pids += {int(pid) for pid in re.findall(r"^(\d+) ", f.read(), re.M)}
-                self.assertEqual(status == 0, "STARTED" in out and status != 125, (status, out, err))
-                if "STARTED" not in out and status == 125:
+                # The interpreter makes such calls, too, and may do without: then it is no failed start.
+                if status == 125 and "STARTED" not in out:
                     failed += 1
                     shown = re.match(r"capsule-run: ([a-z]+): .", err)
-                    self.assertIsNotNone(shown, "no message: %r" % err)
-                    stages.add(shown[1])
+                    # What can't be written can't be read.
+                    self.assertTrue(shown is not None or call == "write", "no message: %r" % err)
+                    stages |= {shown[1]} if shown else set()
                 harness.wait_until(lambda: not harness.marked_processes(self.marker), "the end of every process", 10)
                 harness.wait_until(lambda: not orphans(), "the end of every init", 10)
         self.assertGreater(failed, ROUNDS / 4, "the injected errors change nothing")
