@@ -217,7 +217,7 @@ class Kills(Clean):
 
 # A call, which of its uses, and the stage that the message must name (None: whichever made it).
 FAULTS = [
-    ("clone3", 1, "clone"), ("socketpair", 1, "channel"), ("keyctl", 1, "keyring"), ("sethostname", 1, "uts"),
+    ("clone3", 1, "clone"), ("socketpair", 1, "channel"), ("sendto", 2, None), ("keyctl", 1, "keyring"), ("sethostname", 1, "uts"),
     ("setresuid", 1, "credentials"), ("setresgid", 1, "credentials"),
     ("fsopen", 1, "rootfs"), ("fsconfig", 1, "rootfs"), ("fsconfig", 3, "rootfs"), ("fsmount", 1, "rootfs"),
     ("move_mount", 1, "rootfs"), ("move_mount", 2, None), ("open_tree", 1, None), ("mount_setattr", 1, "rootfs"),
