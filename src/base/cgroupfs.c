@@ -1,13 +1,16 @@
 #include "base/cgroupfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -110,6 +113,64 @@ bool cgroupfs_is_limited(int dir_fd, uint64_t pids)
 			return true;
 	}
 	return fd_read_u64_at(dir_fd, "pids.max", &most) == 0 && most < pids;
+}
+
+void cgroupfs_remove(int parent_fd, const char *name)
+{
+	const struct timespec pause = {.tv_nsec = 500000};
+
+	for (unsigned int try = 0; try < 200; try++) {
+		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+void cgroupfs_sweep(int parent_fd, const char *prefix)
+{
+	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		AUTO_CLOSE int group_fd = -1;
+
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (group_fd < 0 || flock(group_fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		cgroupfs_sweep(group_fd, prefix);
+		cgroupfs_remove(parent_fd, entry->d_name);
+	}
+	closedir(dir);
+}
+
+bool cgroupfs_has_dead(int parent_fd, const char *prefix)
+{
+	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return false;
+	}
+	while (!found && (entry = readdir(dir)) != NULL) {
+		AUTO_CLOSE int group_fd = -1;
+
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		found = group_fd >= 0 && flock(group_fd, LOCK_EX | LOCK_NB) == 0;
+	}
+	closedir(dir);
+	return found;
 }
 
 bool cgroupfs_is_alone(int dir_fd)

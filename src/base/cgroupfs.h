@@ -50,4 +50,19 @@ ATTR_CHECKED int cgroupfs_set_rates(int dir_fd, bool is_v2, dev_t device, uint64
  * block devices, or on processes below `pids`. */
 bool cgroupfs_is_limited(int dir_fd, uint64_t pids);
 
+/* Removes a group, waiting a little for processes that are still ending. */
+void cgroupfs_remove(int parent_fd, const char *name);
+
+/* Removes the groups with that prefix whose owner is gone: nobody holds a flock on their directory. */
+void cgroupfs_sweep(int parent_fd, const char *prefix);
+
+/* True when there is such a group. */
+bool cgroupfs_has_dead(int parent_fd, const char *prefix);
+
+/* True when this process is the only one in the group. */
+bool cgroupfs_is_alone(int dir_fd);
+
+/* systemd's mark of a group in which it lets be what others do. */
+bool cgroupfs_is_delegated(int dir_fd);
+
 #endif

@@ -31,6 +31,14 @@ const char *help_topics(void)
 	return list;
 }
 
+void help_suggest(struct suggest *suggest, const char *word)
+{
+	suggest_init(suggest, word, strlen(word));
+	for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++)
+		suggest_try(suggest, option_group_name(group));
+	suggest_try(suggest, "all");
+}
+
 static void print_row(FILE *out, char letter, const char *name, const char *metavar,
 		      const char *help)
 {

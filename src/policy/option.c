@@ -413,6 +413,18 @@ static int apply_number(struct policy *draft, const struct option_row *row, cons
 	return 0;
 }
 
+/* A shell replaces a ~ that begins a word and no other one; here nothing is expanded. */
+static int refuse_tilde(const struct option_row *row, const char *value, struct error *err)
+{
+	bool is_path = row->values == OPTION_VALUES_FILE || row->values == OPTION_VALUES_DIR ||
+		       row->values == OPTION_VALUES_BIND || row->values == OPTION_VALUES_PROFILE;
+
+	if (!is_path || *value != '~')
+		return 0;
+	error_set(err, "usage", 0, "--%s %s: a ~ is not expanded", row->name, value);
+	return error_hint(err, "write the whole path, or $HOME where a shell reads it; ./~ is a file of that name");
+}
+
 static int apply_string(struct policy *draft, const struct option_row *row, const char *value,
 			struct error *err)
 {
@@ -420,6 +432,8 @@ static int apply_string(struct policy *draft, const struct option_row *row, cons
 
 	if (*value == '\0')
 		return error_set(err, "usage", 0, "--%s: an empty value", row->name);
+	if (refuse_tilde(row, value, err) < 0)
+		return -EINVAL;
 	free(*text);
 	*text = strdup(value);
 	return *text == NULL ? error_set(err, "usage", ENOMEM, "--%s", row->name) : 0;
@@ -465,6 +479,8 @@ static int apply_item(struct policy *draft, enum option_id id, const char *value
 
 	if (*value == '\0')
 		return error_set(err, "usage", 0, "--%s: an empty value", row->name);
+	if (refuse_tilde(row, value, err) < 0)
+		return -EINVAL;
 	grown = reallocarray(draft->item_origin[id], list->count + 1, sizeof(*grown));
 	if (grown != NULL)
 		draft->item_origin[id] = grown;

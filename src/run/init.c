@@ -212,6 +212,9 @@ static int send_go(int task_fd, struct error *err)
 
 	if (r == 0)
 		return 0;
+	/* A task that lives waits for it, and would say nothing. */
+	if (r != -EPIPE && r != -ECONNRESET)
+		return error_set(err, "init", -r, "let the task go on");
 	do {
 		r = hear_task(task_fd, &message, fds, err);
 		for (unsigned int i = 0; i < CHANNEL_FDS; i++)

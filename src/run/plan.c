@@ -205,6 +205,7 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 	AUTO_FREE char *real = NULL;
 	struct stat st;
 	const char *base;
+	char magic[4];
 	int n;
 
 	plan->script_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -235,6 +236,12 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 	if (check_opened(plan, path, plan->script_fd, "script", err) < 0 ||
 	    (policy->retry.max > 0 && !S_ISREG(st.st_mode) && keep_script(path, plan, err) < 0))
 		return -EPERM;
+	if (S_ISREG(st.st_mode) && pread(plan->script_fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    memcmp(magic, "\177ELF", sizeof(magic)) == 0) {
+		error_set(err, "script", 0, "%s: a program, not Python", path);
+		err->exit = 126;
+		return error_hint(err, "--exec runs programs: capsule-run --exec -- %s", path);
+	}
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");

@@ -275,7 +275,7 @@ static void check_watch(struct run *run, uint64_t now)
 		break;
 	case WATCH_OVER_INODES:
 		run->verdict.peaks[LIMIT_HIT_INODES] = watch->found;
-		run_end(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
+		run_end(run, OUTCOME_DISK, LIMIT_HIT_INODES, excess(watch->found, watch->inodes), true);
 		break;
 	case WATCH_OK:
 		break;

@@ -375,6 +375,17 @@ int verdict_write(const struct verdict *verdict, const struct policy *policy, co
 	return r < 0 ? error_set(err, "result", -r, "write %s", policy->result) : 0;
 }
 
+/* By how much a watched limit was passed; of sizes whole KiB. */
+static const char *explain_over(enum option_id id, uint64_t over, char *buf, size_t size)
+{
+	if (id == OPTION_CPU_TIME)
+		return text_format_duration(over, buf, size);
+	if (id != OPTION_INODES)
+		return text_format_size(over / 1024 * 1024, buf, size);
+	(void)snprintf(buf, size, "%llu file%s", (unsigned long long)over, over == 1 ? "" : "s");
+	return buf;
+}
+
 static void report_limit(const struct verdict *verdict, const struct policy *policy, enum option_id id,
 			 const char *what)
 {
@@ -384,9 +395,7 @@ static void report_limit(const struct verdict *verdict, const struct policy *pol
 	if (verdict->overshoot > 0)
 		log_note("limit", "%s (--%s %s; over by %s when it was stopped)", what, option_table[id].name,
 			 option_format(policy, id, buf, sizeof(buf)),
-			 id == OPTION_CPU_TIME
-			     ? text_format_duration(verdict->overshoot, over, sizeof(over))
-			     : text_format_size(verdict->overshoot / 1024 * 1024, over, sizeof(over)));
+			 explain_over(id, verdict->overshoot, over, sizeof(over)));
 	else
 		log_note("limit", "%s (--%s %s)", what, option_table[id].name,
 			 option_format(policy, id, buf, sizeof(buf)));

@@ -97,7 +97,7 @@ struct verdict {
 	int status;    /* what capsule-run exits with */
 	uint64_t peaks[LIMIT_HIT_MAX]; /* the most that was found, in the unit of the option; 0: unknown */
 	struct meter used;
-	uint64_t overshoot;	   /* bytes or ms over a watched limit */
+	uint64_t overshoot;	   /* bytes, ms or files over a watched limit */
 	struct verdict_stream out;
 	struct verdict_stream err;
 	bool streams_joined;

@@ -1,6 +1,5 @@
 #include "stage/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -61,43 +60,6 @@ static int why_not(struct cgroup *cg, const char *what, int errnum)
 	return 0;
 }
 
-/* Removes a group, waiting a little for processes that are still ending. */
-static void remove_group(int parent_fd, const char *name)
-{
-	const struct timespec pause = {.tv_nsec = 500000};
-
-	for (unsigned int try = 0; try < 200; try++) {
-		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
-			break;
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-/* Removes groups of ours whose owner is gone: nobody holds their lock. */
-static void sweep(int parent_fd)
-{
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (dir == NULL) {
-		close_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		AUTO_CLOSE int group_fd = -1;
-
-		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
-			continue;
-		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (group_fd < 0 || flock(group_fd, LOCK_EX | LOCK_NB) < 0)
-			continue;
-		sweep(group_fd);
-		remove_group(parent_fd, entry->d_name);
-	}
-	closedir(dir);
-}
-
 /* Makes and locks a group below part->parent_fd. 0 or -errno. */
 static int part_create(struct cgroup_part *part)
 {
@@ -126,7 +88,7 @@ static void part_remove(struct cgroup_part *part)
 {
 	if (part->dir_fd < 0)
 		return;
-	remove_group(part->parent_fd, part->name);
+	cgroupfs_remove(part->parent_fd, part->name);
 	part_close(part);
 }
 
@@ -254,6 +216,20 @@ static int share_part(struct cgroup *cg, unsigned int index)
 	return 0;
 }
 
+/* A dead run's groups of controllers that not every run uses, before the one that tells of it: memory's is made first
+ * and removed last. */
+static void sweep_more(const struct cgroup_host *host, const char *self)
+{
+	static const char *const controllers[] = {"cpu", "cpuacct", "blkio"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
+		AUTO_CLOSE int parent_fd = open_own_v1(host, self, controllers[i]);
+
+		if (parent_fd >= 0)
+			cgroupfs_sweep(parent_fd, PREFIX);
+	}
+}
+
 static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
 		     struct cgroup *cg, struct error *err)
 {
@@ -288,7 +264,9 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 		part->former_fd = openat(part->parent_fd, "tasks", O_WRONLY | O_CLOEXEC);
 		if (part->former_fd < 0)
 			return why_not(cg, what, errno);
-		sweep(part->parent_fd);
+		if (i == 0 && cgroupfs_has_dead(part->parent_fd, PREFIX))
+			sweep_more(host, self);
+		cgroupfs_sweep(part->parent_fd, PREFIX);
 		r = part_create(part);
 		if (r < 0)
 			return why_not(cg, what, -r);
@@ -434,7 +412,7 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 			return why_not(cg, "no cgroup is delegated to us alone: this one holds other processes", 0);
 		return why_not(cg, "no cgroup is delegated to us", -r);
 	}
-	sweep(part->parent_fd);
+	cgroupfs_sweep(part->parent_fd, PREFIX);
 	r = cgroupfs_is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, needs_more(limits));
 	if (r == 0)
 		r = part_create(part);
@@ -464,7 +442,7 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	else
 		r = create_v1(limits, host, self, ret, err);
 	if (r < 0 || ret->version == 0) {
-		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+		for (unsigned int i = CGROUP_PARTS; i-- > 0;)
 			part_remove(&ret->part[i]);
 		part_remove(&ret->pin);
 		/* We may be in the leaf: the next start sweeps it. */
@@ -488,8 +466,8 @@ int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct e
 	if (cg->version == 0)
 		return 0;
 	close_fd(&cg->oom_fd);
-	for (unsigned int i = 0; i < cg->part_count; i++) {
-		remove_group(cg->part[i].parent_fd, cg->part[i].name);
+	for (unsigned int i = cg->part_count; i-- > 0;) {
+		cgroupfs_remove(cg->part[i].parent_fd, cg->part[i].name);
 		close_fd(&cg->part[i].dir_fd);
 	}
 	for (unsigned int i = 0; i < cg->part_count && r == 0; i++)
@@ -575,7 +553,7 @@ bool cgroup_needs(const struct cgroup *cg, uint64_t *ret_bytes)
 
 void cgroup_remove(struct cgroup *cg)
 {
-	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+	for (unsigned int i = CGROUP_PARTS; i-- > 0;)
 		part_remove(&cg->part[i]);
 	part_remove(&cg->pin);
 	/* The supervisor's own leaf is busy until it ends: swept at the next start. */

@@ -455,6 +455,8 @@ class Disk(harness.Case):
         result = self.run_capsule("--inodes", "100", "-c",
                                   "for i in range(100000): open('f%d' % i, 'w').close()\nprint('SURVIVED')", verdict=True)
         self.filled(result, "inodes", "--inodes 100")
+        self.assertRegex(result.err, r"\(--inodes 100; over by \d+ files? when it was stopped\)")
+        self.assertGreaterEqual(result.verdict["overshoot"], 1)
 
     def test_directories_count(self):
         result = self.run_capsule("--inodes", "100", "-c",

@@ -48,6 +48,7 @@ check_PROGRAMS += \
 	tests/unit/test_soft \
 	tests/unit/test_stacks \
 	tests/unit/test_strlist \
+	tests/unit/test_suggest \
 	tests/unit/test_tail \
 	tests/unit/test_text \
 	tests/unit/test_timeline \
@@ -95,6 +96,7 @@ tests_unit_test_scope_LDADD = $(unit_libs)
 tests_unit_test_soft_LDADD = $(unit_libs)
 tests_unit_test_stacks_LDADD = $(unit_libs)
 tests_unit_test_strlist_LDADD = $(unit_libs)
+tests_unit_test_suggest_LDADD = $(unit_libs)
 tests_unit_test_tail_LDADD = $(unit_libs)
 tests_unit_test_text_LDADD = $(unit_libs)
 tests_unit_test_timeline_LDADD = $(unit_libs) $(JANSSON_LIBS)

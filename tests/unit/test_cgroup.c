@@ -603,6 +603,27 @@ static void test_no_cgroups(void **state)
 	fake_close();
 }
 
+/* A run that was killed may have used more controllers than the next one does. */
+static void test_sweep_v1(void **state)
+{
+	struct policy_limits limits = make_limits(LIMIT_NONE, LIMIT_NONE);
+	struct stat st;
+	struct cgroup cg;
+	struct error err;
+
+	(void)state;
+	fake_open();
+	make_joint();
+	unit_make(fake.dir_fd, "memory/own/" OURS "1.1/tasks", "");
+	unit_make(fake.dir_fd, "cpu,cpuacct/own/" OURS "1.2/tasks", "");
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_int_equal(cg.version, 1);
+	assert_int_equal(fstatat(fake.dir_fd, "memory/own/" OURS "1.1", &st, 0), -1);
+	assert_int_equal(fstatat(fake.dir_fd, "cpu,cpuacct/own/" OURS "1.2", &st, 0), -1);
+	cgroup_remove(&cg);
+	fake_close();
+}
+
 /* Groups whose owner is gone are removed at the next start; those that somebody holds are not, nor
  * what is no group of ours. */
 static void test_sweep(void **state)
@@ -837,6 +858,7 @@ int main(void)
 	    cmocka_unit_test(test_renew),
 	    cmocka_unit_test(test_no_cgroups),
 	    cmocka_unit_test(test_sweep),
+	    cmocka_unit_test(test_sweep_v1),
 	    cmocka_unit_test(test_read),
 	};
 

@@ -344,7 +344,7 @@ static void test_print_and_reparse(void **state)
 					   86400000, 5ULL << 20, (5ULL << 20) + 1, 3ULL << 30, 3ULL << 40};
 	static const char *const texts[] = {"x", "/a b/c", "A=b = c", "with:colon", "a#b", "a #b", "#", " ", " x", "x ", "\t",
 					    "a\nram = 2G", "\"", "\\", "\\n", "'", "a\"b\\c", "\x01\x7f", "\xff\xfe",
-					    "\xc2\x85", "t\xc3\xa4sk", "\r", "$HOME", "~", "capsule-run-profile 2"};
+					    "\xc2\x85", "t\xc3\xa4sk", "\r", "$HOME", "./~", "capsule-run-profile 2"};
 	static const char *const flags[] = {NULL, "yes", "no"};
 
 	(void)state;
