@@ -36,8 +36,9 @@ bool cgroupfs_is_delegated(int dir_fd);
  * page more has been within a few of its limit, as pages come in batches. */
 bool cgroupfs_was_at_limit_v1(int memory_fd);
 
-/* What a group is charged with (that file) but its page cache. False when the kernel does not tell. */
-bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes);
+/* What a group is charged with (that file) but its page cache; below from_bytes, which costs less, cache included. False
+ * when the kernel does not tell. */
+bool cgroupfs_needed(int memory_fd, const char *file, uint64_t from_bytes, uint64_t *ret_bytes);
 
 /* True when a v2 group has limits of its own that a process would shed by leaving it: on memory, CPU or
  * block devices, or on processes below `pids`. */
