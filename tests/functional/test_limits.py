@@ -309,14 +309,13 @@ class RamSoft(harness.Case):
 
     def test_innocent_below(self):
         """Neither address space nor page cache is memory that is needed."""
-        self.write("sandbox/big", bytes(200 << 20))
         result = self.check(self.run_capsule("-q", "--ram", "512M", "--ram-soft", "100M", "-c", """if 1:
             import mmap, threading
             gate = threading.Barrier(33)
             for _ in range(32): threading.Thread(target=gate.wait, daemon=True).start()
             m = mmap.mmap(-1, 8 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
-            f = open("big", "rb")
-            while f.read(1 << 20): pass
+            with open("big", "wb") as f:
+                for _ in range(120): f.write(bytes(1 << 20))
             import time; time.sleep(0.3)  # thirty looks
             kept = [b"x" * (1 << 20) for _ in range(60)]
             gate.wait()
