@@ -208,7 +208,7 @@ bool cgroupfs_was_at_limit_v1(int memory_fd)
 	return false;
 }
 
-bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes)
+bool cgroupfs_needed(int memory_fd, const char *file, uint64_t from_bytes, uint64_t *ret_bytes)
 {
 	static const char *const cache[] = {"inactive_file", "active_file"};
 	uint64_t bytes;
@@ -216,7 +216,7 @@ bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes)
 
 	if (fd_read_u64_at(memory_fd, file, &used) < 0)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(cache); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cache) && used >= from_bytes; i++)
 		if (fd_read_key_at(memory_fd, "memory.stat", cache[i], &bytes) == 0)
 			used -= bytes < used ? bytes : used;
 	*ret_bytes = used;

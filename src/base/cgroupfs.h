@@ -37,8 +37,9 @@ bool cgroupfs_is_delegated(int dir_fd);
  * page more has been within a few of its limit, as pages come in batches. */
 bool cgroupfs_was_at_limit_v1(int memory_fd);
 
-/* What a group is charged with (that file) but its page cache. False when the kernel does not tell. */
-bool cgroupfs_needed(int memory_fd, const char *file, uint64_t *ret_bytes);
+/* What a group is charged with (that file) but its page cache; below from_bytes, which costs less, cache included. False
+ * when the kernel does not tell. */
+bool cgroupfs_needed(int memory_fd, const char *file, uint64_t from_bytes, uint64_t *ret_bytes);
 
 /*
  * Limits what a group reads from and writes to a block device, in bytes a second; UINT64_MAX: no limit. On v1 reads

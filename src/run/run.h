@@ -33,6 +33,7 @@ struct run {
 	int signal_fd;
 	pid_t init_pid;
 	bool is_confined; /* --ram-soft is met at present */
+	uint64_t confine_ms; /* then: when to say so once more */
 	bool oom_seen; /* v1: the group met its memory limit */
 	bool init_gone;
 	bool has_status; /* init said how the task ended */

@@ -2,12 +2,15 @@
 
 #include <sys/resource.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "run/run.h"
 #include "run/scan.h"
 
 /* What a process may still take: for a traceback, for leaving in order. */
 #define HEADROOM_BYTES (2ULL << 20)
+
+/* How often the processes are looked through while they are confined. */
+#define AGAIN_MS 100
 
 /* RLIMIT_DATA counts pages (mm/mmap.c, may_expand_vm), so the bits below are free: they tell ours from a task's. */
 #define PAGE_BITS 0xfffULL
@@ -19,35 +22,37 @@ bool soft_decide(uint64_t limit_bytes, uint64_t needed_bytes, bool was_confined)
 }
 
 /* Nobody is killed for what init could not be told now: the next look tells it. */
-static void tell_init(const struct run *run)
+static bool tell_init(const struct run *run, bool confine)
 {
-	const struct channel_message order = {.type = CHANNEL_CONFINE, .value = run->is_confined ? 1 : 0};
+	const struct channel_message order = {.type = CHANNEL_CONFINE, .value = confine ? 1 : 0};
 
-	if (!run->init_gone && channel_send(run->channel_fd, &order) < 0)
-		log_verbose("ram-soft", "init is behind");
+	return !run->init_gone && channel_send(run->channel_fd, &order) == 0;
 }
 
 void soft_check(struct run *run)
 {
 	uint64_t limit = run->policy->limits.ram_soft_bytes;
 	uint64_t *peak = &run->verdict.peaks[LIMIT_HIT_RAM_SOFT];
-	bool was_confined = run->is_confined;
 	uint64_t needed = run->watch.needed_bytes;
+	uint64_t now = clock_ms();
+	bool confine;
 
 	if (limit == LIMIT_NONE || !run->verdict.started)
 		return;
-	if (run->cg.version != 0 && !cgroup_needs(&run->cg, &needed))
+	if (run->cg.version != 0 && !cgroup_needs(&run->cg, limit / 2, &needed))
 		return;
 	if (needed > *peak)
 		*peak = needed;
-	run->is_confined = soft_decide(limit, needed, was_confined);
-	if (run->is_confined && !verdict_has_hit(&run->verdict, LIMIT_HIT_RAM_SOFT)) {
+	confine = soft_decide(limit, needed, run->is_confined);
+	if (confine && !verdict_has_hit(&run->verdict, LIMIT_HIT_RAM_SOFT)) {
 		run->verdict.limits_hit |= 1U << LIMIT_HIT_RAM_SOFT;
 		(void)run_ask_stacks(run);
 	}
-	/* While it lasts again and again: a process may have been made from one that was not confined yet. */
-	if (run->is_confined || was_confined)
-		tell_init(run);
+	/* While it lasts now and then again: a process may have been made by one that was not confined yet. */
+	if ((confine != run->is_confined || (confine && now >= run->confine_ms)) && tell_init(run, confine)) {
+		run->is_confined = confine;
+		run->confine_ms = now + AGAIN_MS;
+	}
 }
 
 static void confine(pid_t pid, uint64_t data_bytes)

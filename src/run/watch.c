@@ -55,10 +55,21 @@ static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, u
 	return sum->hidden || most > host_rise ? host_rise : most;
 }
 
-/* What the tree may need before it is counted exactly. */
+/* What the tree may need before it is counted exactly. For --ram-soft an eighth earlier, where a confined task is
+ * free again: a bound, which has others' shared memory in it, must not decide. */
 static uint64_t first_limit(const struct watch *watch)
 {
-	return watch->ram_soft_bytes < watch->ram_bytes ? watch->ram_soft_bytes : watch->ram_bytes;
+	uint64_t soft = watch->ram_soft_bytes;
+
+	return soft <= watch->ram_bytes ? soft - soft / 8 : watch->ram_bytes;
+}
+
+/* The next limit that this comes to. */
+static uint64_t next_limit(const struct watch *watch, uint64_t total)
+{
+	return total < first_limit(watch)	? first_limit(watch)
+	       : total < watch->ram_soft_bytes && watch->ram_soft_bytes <= watch->ram_bytes ? watch->ram_soft_bytes
+											     : watch->ram_bytes;
 }
 
 /* The task can't use up the room that it has before this time: until then there is nothing to see. */
@@ -118,7 +129,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	readable = scan_memory_bound(watch->proc_fd, &bound);
 	if (bound > watch->memory_peak_bytes && bound <= watch->ram_bytes)
 		watch->memory_peak_bytes = bound;
-	if (readable && bound <= limit) {
+	if (readable && bound < limit) {
 		watch->needed_bytes = bound;
 		watch->next_look_ms = next_look_ms(watch, at_ms, bound);
 		return WATCH_OK;
@@ -141,7 +152,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	watch->freeze(watch->freeze_data, false);
 	if (total > watch->memory_peak_bytes)
 		watch->memory_peak_bytes = total;
-	watch->exact_bound = bound + ((total < limit ? limit : watch->ram_bytes) - total) / 2;
+	watch->exact_bound = bound + (next_limit(watch, total) - total) / 2;
 	watch->next_exact_ms = at_ms + 50 + 16 * (clock_ms() - started);
 	return WATCH_OK;
 }

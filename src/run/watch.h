@@ -25,7 +25,7 @@ enum watch_result { WATCH_OK, WATCH_OVER_MEMORY, WATCH_OVER_CPU, WATCH_OVER_DISK
 struct watch {
 	/* Limits, LIMIT_NONE for what is not watched. */
 	uint64_t ram_bytes;
-	uint64_t ram_soft_bytes; /* only beside ram_bytes: from here on needed_bytes is exact */
+	uint64_t ram_soft_bytes; /* only beside ram_bytes: from an eighth below needed_bytes is exact */
 	uint64_t cpu_ms;
 	uint64_t disk_bytes;
 	uint64_t inodes;

@@ -544,11 +544,11 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 	}
 }
 
-bool cgroup_needs(const struct cgroup *cg, uint64_t *ret_bytes)
+bool cgroup_needs(const struct cgroup *cg, uint64_t from_bytes, uint64_t *ret_bytes)
 {
 	/* v1: the first is memory's. */
 	return cgroupfs_needed(cg->part[0].dir_fd, cg->version == 2 ? "memory.current" : "memory.usage_in_bytes",
-			       ret_bytes);
+			       from_bytes, ret_bytes);
 }
 
 void cgroup_remove(struct cgroup *cg)

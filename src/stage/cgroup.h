@@ -87,8 +87,9 @@ int cgroup_clone_fd(const struct cgroup *cg);
 /* What the group used so far. Fields that the kernel does not offer are left 0. */
 void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret);
 
-/* What the group needs now: all that it is charged with but page cache. False when the kernel does not tell. */
-bool cgroup_needs(const struct cgroup *cg, uint64_t *ret_bytes);
+/* What the group needs now: all that it is charged with but page cache, which is not looked at below from_bytes. False
+ * when the kernel does not tell. */
+bool cgroup_needs(const struct cgroup *cg, uint64_t from_bytes, uint64_t *ret_bytes);
 
 /* True when the kernel killed because of the group's own limit: the task is out of its memory, not the machine. */
 static inline bool cgroup_is_out_of_memory(const struct cgroup_stats *stats)

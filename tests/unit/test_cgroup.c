@@ -813,17 +813,20 @@ static void test_soft_limit(void **state)
 	make_v2(&row);
 	assert_int_equal(create(&limits, false, &cg, &err), 0);
 	assert_non_null(strstr(fake.log, "/up/own/*/memory.high=943718400\n"));
-	assert_false(cgroup_needs(&cg, &needed));
+	assert_false(cgroup_needs(&cg, 150000, &needed));
 	assert_int_equal(needed, 7);
 	unit_make(cg.part[0].dir_fd, "memory.current", "1000000\n");
-	assert_true(cgroup_needs(&cg, &needed));
+	assert_true(cgroup_needs(&cg, 150000, &needed));
 	assert_int_equal(needed, 1000000);
 	unit_make(cg.part[0].dir_fd, "memory.stat", "anon 5\nfile 9\ninactive_file 300000\nactive_file 50000\n");
-	assert_true(cgroup_needs(&cg, &needed));
+	assert_true(cgroup_needs(&cg, 150000, &needed));
 	assert_int_equal(needed, 650000);
+	unit_make(cg.part[0].dir_fd, "memory.current", "149999\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 149999);
 	/* The two are not read at one moment. */
 	unit_make(cg.part[0].dir_fd, "memory.current", "200000\n");
-	assert_true(cgroup_needs(&cg, &needed));
+	assert_true(cgroup_needs(&cg, 150000, &needed));
 	assert_int_equal(needed, 0);
 	cgroup_remove(&cg);
 	fake.log[0] = '\0';
@@ -840,7 +843,7 @@ static void test_soft_limit(void **state)
 	assert_int_equal(create(&limits, false, &cg, &err), 0);
 	assert_string_equal(fake.log, V1_PIDS V1_OOM);
 	unit_make(cg.part[0].dir_fd, "memory.usage_in_bytes", "4096\n");
-	assert_true(cgroup_needs(&cg, &needed));
+	assert_true(cgroup_needs(&cg, 150000, &needed));
 	assert_int_equal(needed, 4096);
 	cgroup_remove(&cg);
 	fake_close();
