@@ -20,11 +20,14 @@
 
 #define SLICE "/user.slice/user-1000.slice"
 #define USER_MANAGER SLICE "/user@1000.service"
+/* No pid is that high. */
+#define DEAD_SCOPE "capsule-run-4194305-5.scope"
 #define SESSION SLICE "/session-1.scope"
 
 enum peer {
 	PEER_HONEST,
 	PEER_CHATTY, /* honest, among much else */
+	PEER_STOPS,  /* honest, and then expects to be told of one scope that nobody will leave */
 	PEER_REFUSES,
 	PEER_JOB_FAILS,
 	PEER_REJECTS_UID,
@@ -120,6 +123,23 @@ static const char *read_call(int fd)
 	return unit;
 }
 
+static void expect_stop(int fd)
+{
+	struct dbus_message call;
+	struct dbus_reader reader = {.data = call.body};
+	struct dbus_writer body = {.len = 0};
+	const char *unit;
+
+	if (dbus_receive(fd, &call, clock_ms() + 10000) < 0)
+		_exit(14);
+	reader.len = call.body_len;
+	if (call.type != DBUS_CALL || strcmp(call.member, "StopUnit") != 0 || dbus_get_string(&reader, &unit) < 0 ||
+	    strcmp(unit, DEAD_SCOPE) != 0)
+		_exit(15);
+	dbus_put_string(&body, "/org/freedesktop/systemd1/job/13");
+	send_message(fd, DBUS_RETURN, 2, NULL, &body);
+}
+
 static void chat(int fd)
 {
 	static const unsigned char long_body[20000];
@@ -199,8 +219,10 @@ static void play(int listen_fd, enum peer peer)
 		send_message(fd, DBUS_RETURN, 1, NULL, &body);
 		send_job(fd, unit, peer == PEER_JOB_FAILS ? "failed" : "done");
 	}
-	(void)!read(fd, &nul, 1);
-	_exit(0);
+	if (peer == PEER_STOPS)
+		expect_stop(fd);
+	/* Nothing more is asked. */
+	_exit(read(fd, &nul, 1) == 1 ? 16 : 0);
 }
 
 static pid_t start_peer(enum peer peer)
@@ -247,6 +269,7 @@ struct row {
 static const struct row rows[] = {
     {"honest", PEER_HONEST, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL},
     {"honest, with cpu", PEER_HONEST, NULL, NULL, NULL, ALL, 500, true, NULL},
+    {"scopes of the dead are stopped", PEER_STOPS, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL},
     {"honest, among other news", PEER_CHATTY, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL},
     {"from a user's own service", PEER_HONEST, USER_MANAGER "/app.slice/x.service", NULL, NULL, ALL, LIMIT_NONE, true,
      NULL},
@@ -303,6 +326,12 @@ static void make_tree(const struct row *row, pid_t pid)
 	unit_make(tree.dir_fd, "cgroup" SESSION "/cpuset.cpus", "\n");
 	unit_make(tree.dir_fd, "cgroup" SESSION "/io.max", "");
 	unit_make(tree.dir_fd, "cgroup" USER_MANAGER "/cgroup.controllers", row->controllers);
+	if (row->peer == PEER_STOPS)
+		unit_make(tree.dir_fd, "cgroup" SLICE "/" DEAD_SCOPE "/", "");
+	(void)snprintf(path, sizeof(path), "cgroup" SLICE "/capsule-run-%d-5.scope/", getpid());
+	unit_make(tree.dir_fd, path, "");
+	unit_make(tree.dir_fd, "cgroup" SLICE "/capsule-run-4194305-5.scope.d/", "");
+	unit_make(tree.dir_fd, "cgroup" SLICE "/other-4194305-5.scope/", "");
 	if (row->limited != NULL) {
 		(void)snprintf(path, sizeof(path), "cgroup%s", row->limited);
 		unit_make(tree.dir_fd, path, "100\n");
