@@ -128,8 +128,26 @@ class Rung(Case):
             self.assertEqual(units.stdout, "")
 
     @only("user")
+    def test_scope_of_the_dead(self):
+        """systemd waits for the last process to leave. A zombie is never moved there, and so never leaves: the next
+        start has that scope stopped."""
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        name = "capsule-run-%d-1.scope" % pid
+        asked = run("busctl", "--user", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                    "org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", "3",
+                    "PIDs", "au", "1", str(pid), "Delegate", "b", "true", "CollectMode", "s", "inactive-or-failed", "0")
+        self.assertEqual(asked.returncode, 0, asked.stdout)
+        harness.wait_until(groups, "the scope")
+        os.waitpid(pid, 0)
+        time.sleep(3)
+        self.assertEqual([os.path.basename(g) for g in groups()], [name], "systemd removes it by itself")
+        self.check(self.run_capsule("-q", "--require", "cgroup", "-c", "pass"))
+
+    @only("user")
     def test_killed_while_it_asks(self):
-        """systemd waits for the end of who has ended before he came: the next start has that scope stopped."""
         for i in range(60):
             process = self.start("-q", "-c", SLEEP)
             time.sleep(i % 20 * 0.02)
