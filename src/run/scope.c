@@ -29,11 +29,13 @@ static bool no(struct scope_error *ret, int errnum, const char *what)
 	return false;
 }
 
-const char *scope_socket(char *buf, size_t size)
+const char *scope_socket(bool privileged, char *buf, size_t size)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
-	if (runtime != NULL && runtime[0] == '/')
+	if (privileged)
+		(void)snprintf(buf, size, "/run/systemd/private");
+	else if (runtime != NULL && runtime[0] == '/')
 		(void)snprintf(buf, size, "%s/systemd/private", runtime);
 	else
 		(void)snprintf(buf, size, "/run/user/%u/systemd/private", geteuid());
@@ -93,7 +95,7 @@ static bool is_worthwhile(const struct policy_limits *limits, const struct scope
 	if (end == NULL || strcmp(end, MANAGER) != 0)
 		return no(ret, 0, "what answers on systemd's socket is no manager");
 	*end = '\0';
-	if (manager[0] != '/' || strncmp(own, manager, strcspn(manager + 1, "/") + 2) != 0)
+	if (!host->privileged && (manager[0] != '/' || strncmp(own, manager, strcspn(manager + 1, "/") + 2) != 0))
 		return no(ret, 0, "we are in a service's or batch system's cgroup, which a systemd scope would leave");
 	if (sheds_limits(host, own, manager, limits->pids))
 		return no(ret, 0, "the cgroup that we are in has limits, which a systemd scope would leave");
