@@ -1,7 +1,7 @@
 /*
- * The rung "systemd scope": the user's systemd, or root's, is asked for a transient scope with a cgroup that is delegated to
- * us, and moves the supervisor there. Then it is as on any delegated cgroup v2. systemd removes the scope when its
- * last process has ended, however that came about.
+ * The rung "systemd scope": the user's systemd, or the system's for root, is asked for a transient scope with a cgroup
+ * that is delegated to us, and moves the supervisor there. Then it is as on any delegated cgroup v2. systemd removes the
+ * scope when its last process has ended, however that came about.
  *
  * It costs some milliseconds, so it is asked for only where no cgroup is at hand.
  */
