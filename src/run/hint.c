@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,21 +13,27 @@
  * What a container must be started with. docker's own filter refuses, besides the namespaces (clone3 with
  * ENOSYS): mount, umount2, the fsopen and open_tree families, pivot_root, setns, sethostname and keyctl; its
  * AppArmor profile refuses mounts and writes to /proc/sys/user; its covered paths refuse a new /proc. podman's
- * filter and profile allow all of these.
+ * filter allows all of these, its profile what AppArmor 3 knows: with AppArmor 4 no user namespace.
  */
 #define DOCKER_FILTER "--security-opt seccomp=unconfined"
 #define DOCKER_ALL                                                                                 \
 	DOCKER_FILTER " --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+#define PODMAN_PROFILE "podman run --security-opt apparmor=unconfined --security-opt unmask=ALL"
 #define KUBERNETES_ALL                                                                             \
 	"hostUsers: false for the pod and securityContext: {procMount: Unmasked, seccompProfile: {type: " \
 	"Unconfined}, appArmorProfile: {type: Unconfined}} for the container"
 
 #define APPARMOR_SWITCH "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 
+#define APPARMOR_LOAD                                                                              \
+	"as root load the profile for capsule-run: cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r " \
+	"/etc/apparmor.d/capsule-run"
 #define APPARMOR_CURE                                                                              \
-	"AppArmor restricts user namespaces here (Ubuntu 23.10 and newer); as root load the profile for capsule-run: " \
-	"cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r /etc/apparmor.d/capsule-run, or for every " \
-	"program: " APPARMOR_SWITCH
+	"AppArmor restricts user namespaces here (Ubuntu 23.10 and newer); " APPARMOR_LOAD ", or for every program: " \
+	APPARMOR_SWITCH
+#define APPARMOR_CONFINES                                                                          \
+	"an AppArmor profile confines this program and refuses user namespaces, or capabilities in them; let it start " \
+	"capsule-run under its own (pix), and " APPARMOR_LOAD
 
 /* What of a unit takes calls away; examples/systemd has one that works. */
 #define UNIT_CURE                                                                                  \
@@ -113,6 +120,17 @@ static bool has_cgroup2(void)
 	return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
+static bool in_slurm(void)
+{
+	return getenv("SLURM_JOB_ID") != NULL;
+}
+
+/* Its own group, where it has a cgroup namespace. */
+static bool in_container_with_cgroup(void)
+{
+	return in_container() && access("/sys/fs/cgroup/cgroup.subtree_control", W_OK) == 0;
+}
+
 static bool proc_is_missing(void)
 {
 	return access("/proc/self/stat", F_OK) < 0;
@@ -151,9 +169,16 @@ static const struct {
      "this container forbids user namespaces; start it with a seccomp profile that allows them: docker "
      "run " DOCKER_ALL},
     {"clone", EPERM, "", in_filtered_unit, UNIT_CURE},
+    {"clone", EPERM, "", host_is_confined, APPARMOR_CONFINES},
     {"clone", EPERM, "", always,
      "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
      "docker: docker run " DOCKER_ALL},
+    {"clone", EACCES, "", in_kubernetes, "the container's security profile forbids user namespaces; it needs " KUBERNETES_ALL},
+    {"clone", EACCES, "", in_podman, "the container's security profile forbids user namespaces; " PODMAN_PROFILE},
+    {"clone", EACCES, "", in_container,
+     "the container's security profile forbids user namespaces; docker run " DOCKER_ALL},
+    {"clone", EACCES, "", apparmor_restricts, APPARMOR_CURE},
+    {"clone", EACCES, "", host_is_confined, APPARMOR_CONFINES},
     {"clone", EACCES, "", always,
      "a security module refuses user namespaces here: allow userns_create (SELinux) or userns (AppArmor) for "
      "capsule-run"},
@@ -184,6 +209,7 @@ static const struct {
     {"idmap", EPERM, "write", lacks_setuid,
      "root without the capabilities SETUID and SETGID can't map another id: add them (docker run --cap-add SETUID "
      "--cap-add SETGID), or run as an ordinary user (docker run --user 1000:1000)"},
+    {"idmap", 0, "write", host_is_confined, APPARMOR_CONFINES},
     {"idmap", EROFS, "", always, "/proc is read-only here; as root: mount -o remount,rw /proc"},
     {"idmap", EACCES, "", always,
      "the kernel keeps the maps of a program that can't be read from its caller: chmod a+r on capsule-run itself"},
@@ -278,10 +304,17 @@ static const struct {
      "Delegate=yes capsule-run ..."},
     {"cgroup", 0, "", in_kubernetes,
      "the pod's own limits hold besides: resources.limits; memory of one task is watched, not bounded by the kernel"},
+    {"cgroup", 0, "", in_slurm,
+     "Slurm gives users no cgroup to write to; the job's own limits hold besides (sbatch --mem, --cpus-per-task); memory "
+     "of one task is watched, not bounded by the kernel"},
     {"cgroup", 0, "", has_user_bus,
      "systemd-run --user --scope -p Delegate=yes capsule-run ...; where your manager lacks the controllers, as root: "
      "systemctl edit user@.service with [Service] Delegate=cpu memory pids; without a login: loginctl "
      "enable-linger USER"},
+    {"cgroup", 0, "", in_container_with_cgroup,
+     "capsule-run must be the only process of a group that it divides: make it the container's first, or as its root "
+     "make room: mkdir /sys/fs/cgroup/init; xargs -rn1 </sys/fs/cgroup/cgroup.procs "
+     ">/sys/fs/cgroup/init/cgroup.procs; echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control"},
     {"cgroup", 0, "", in_container,
      "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
      "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
