@@ -6,26 +6,17 @@ import subprocess
 import time
 import unittest
 
+import cells
 import harness
+from guestcase import HOG, SLEEP, WHO, Case as GuestCase, need_guest, only, run
 
-WHO = os.environ.get("CAPSULE_VM", "")
-RUNGS = {"user": "systemd-scope", "service": "systemd-scope", "root": "cgroup-v2", "system": "cgroup-v2",
-         "nobody": "watchdog"}
-HAS_CGROUP = RUNGS.get(WHO) != "watchdog"
-WITH_CGROUP = [name for name, rung in RUNGS.items() if rung != "watchdog"]
-SLEEP = "print('ready', flush=True); import time; time.sleep(1000)"
-HOG = "x = []\nwhile True: x.append(b'x' * (1 << 20))"
-
-
-def only(*names):
-    """For these users; for the others there is no such test, which is no skip."""
-    return lambda item: item if WHO in names else None
-
+RUNG = cells.CELLS[WHO].rung if WHO else "watchdog"
+HAS_CGROUP = RUNG != "watchdog"
+WITH_CGROUP = [name for name, cell in cells.CELLS.items() if cell.rung != "watchdog"]
 
 
 def setUpModule():
-    if not WHO:
-        raise unittest.SkipTest("for tests/vm/run")
+    need_guest()
 
 
 def groups():
@@ -47,12 +38,7 @@ def task_groups():
     return found
 
 
-def run(*argv):
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=harness.PATIENCE)
-
-
-class Case(harness.Case):
+class Case(GuestCase):
     def setUp(self):
         super().setUp()
         with open("/proc/self/cgroup") as f:
@@ -77,7 +63,7 @@ class Case(harness.Case):
 class Rung(Case):
     def test_is_told(self):
         verdict = self.check(self.run_capsule("-c", "pass", verdict=True)).verdict
-        self.assertEqual({verdict["limits"][name]["rung"] for name in ("ram", "pids")} - {"rlimit"}, {RUNGS[WHO]})
+        self.assertEqual({verdict["limits"][name]["rung"] for name in ("ram", "pids")} - {"rlimit"}, {RUNG})
 
     @only(*WITH_CGROUP)
     def test_holds_everything(self):
@@ -85,7 +71,7 @@ class Rung(Case):
                                              "--cpu-time", "1h", "-c", "pass", verdict=True))
         rungs = {result.verdict["limits"][n]["rung"] for n in ("ram", "pids", "cpu", "cpu-time")}
         # Where no unit has use for the cpu controller, root has no group with it either, and asks as well.
-        self.assertIn(rungs, [{RUNGS[WHO]}, {"systemd-scope"}])
+        self.assertIn(rungs, [{RUNG}, {"systemd-scope"}])
         self.assertEqual(result.err, "")
 
     @only(*WITH_CGROUP)
@@ -236,35 +222,6 @@ class Reloads(Case):
 class Host(Case):
     """What the host's root may have switched off for users: the message names it and its cure."""
 
-    def as_user(self, name, *args):
-        done = subprocess.run(["su", "-l", name, "-c", " ".join((harness.CAPSULE_RUN, "--fresh") + args)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=harness.PATIENCE)
-        return harness.Result(list(args), done.returncode, done.stdout, done.stderr, None)
-
-    def sysctl(self, name, value):
-        path = "/proc/sys/" + name
-        with open(path) as f:
-            before = f.read()
-        with open(path, "w") as f:
-            f.write(value)
-
-        def restore():
-            with open(path, "w") as f:
-                f.write(before)
-
-        self.addCleanup(restore)
-
-    @only("system")
-    def test_user_namespaces_off(self):
-        for name in ("user/max_user_namespaces", "kernel/unprivileged_userns_clone"):
-            with self.subTest(sysctl=name):
-                self.sysctl(name, "0")
-                result = self.refused(self.as_user("tester", "-c", "'print(1)'"), "hint: ", "sysctl")
-                cure = re.search(r"sysctl -w (\S+=\d+)", result.err)[1]
-                self.assertEqual(run("sysctl", "-q", "-w", cure).returncode, 0)
-                self.assertEqual(self.check(self.as_user("tester", "-c", "'print(1)'")).out, "1\n")
-
     @only("system")
     def test_no_cpu_controller_for_users(self):
         place = "/run/systemd/system/user@.service.d"
@@ -274,8 +231,8 @@ class Host(Case):
         run("systemctl", "daemon-reload")
         self.assertEqual(run("useradd", "-m", "-s", "/bin/sh", "other").returncode, 0)
         try:
-            self.refused(self.as_user("other", "--cpu", "1", "-c", "'pass'"), "no cpu controller", "systemctl edit user@.service")
-            self.check(self.as_user("other", "--require", "cgroup", "-c", "'pass'"))
+            self.refused(self.in_login("--fresh", "--cpu", "1", "-c", "pass", user="other"), "no cpu controller", "systemctl edit user@.service")
+            self.check(self.in_login("--fresh", "--require", "cgroup", "-c", "pass", user="other"))
         finally:
             os.unlink(place + "/delegate.conf")
             os.rmdir(place)
@@ -292,7 +249,7 @@ class Host(Case):
         manager = int(run("systemctl", "show", "-P", "MainPID", "user@1000.service").stdout)
         os.kill(manager, signal.SIGSTOP)
         try:
-            result = self.check(self.as_user("tester", "--verbose", "-c", "'print(1)'"))
+            result = self.check(self.in_login("--fresh", "--verbose", "-c", "print(1)"))
         finally:
             os.kill(manager, signal.SIGCONT)
         self.assertEqual(result.out, "1\n")
