@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +19,6 @@
 #define DOCKER_FILTER "--security-opt seccomp=unconfined"
 #define DOCKER_ALL                                                                                 \
 	DOCKER_FILTER " --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-#define PODMAN_PROFILE "podman run --security-opt apparmor=unconfined --security-opt unmask=ALL"
 #define KUBERNETES_ALL                                                                             \
 	"hostUsers: false for the pod and securityContext: {procMount: Unmasked, seccompProfile: {type: " \
 	"Unconfined}, appArmorProfile: {type: Unconfined}} for the container"
@@ -160,8 +160,6 @@ static const struct {
      "the kernel allows no user namespace in a chroot; enter it another way: systemd-nspawn -D DIR, bwrap, or "
      "pivot_root after unshare --mount"},
     {"clone", EPERM, "", in_kubernetes, "this container forbids user namespaces; it needs " KUBERNETES_ALL},
-    {"clone", EPERM, "", in_podman,
-     "this container forbids user namespaces; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
     {"clone", EPERM, "", in_lxc,
      "this container forbids user namespaces; on its host: lxc config set NAME security.nesting=true, in Proxmox "
      "features: nesting=1"},
@@ -174,7 +172,6 @@ static const struct {
      "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
      "docker: docker run " DOCKER_ALL},
     {"clone", EACCES, "", in_kubernetes, "the container's security profile forbids user namespaces; it needs " KUBERNETES_ALL},
-    {"clone", EACCES, "", in_podman, "the container's security profile forbids user namespaces; " PODMAN_PROFILE},
     {"clone", EACCES, "", in_container,
      "the container's security profile forbids user namespaces; docker run " DOCKER_ALL},
     {"clone", EACCES, "", apparmor_restricts, APPARMOR_CURE},
@@ -262,8 +259,6 @@ static const struct {
     {"net", EINVAL, "", always, "this kernel has no network namespaces (CONFIG_NET_NS)"},
     {"net", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"net", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
-    {"uts", EPERM, "", in_podman,
-     "the container's seccomp filter refuses it; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
     {"uts", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"uts", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
 
@@ -315,9 +310,12 @@ static const struct {
      "capsule-run must be the only process of a group that it divides: make it the container's first, or as its root "
      "make room: mkdir /sys/fs/cgroup/init; xargs -rn1 </sys/fs/cgroup/cgroup.procs "
      ">/sys/fs/cgroup/init/cgroup.procs; echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control"},
+    {"cgroup", 0, "", in_podman,
+     "give the container its cgroup to write (podman run --security-opt unmask=/sys/fs/cgroup), or bound the container "
+     "itself: --memory, --pids-limit"},
     {"cgroup", 0, "", in_container,
-     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
-     "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
+     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true), or bound the container "
+     "itself: --memory, --pids-limit"},
     {"cgroup", 0, "", has_cgroup2,
      "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes capsule-run ... (without a login, as "
      "root: loginctl enable-linger USER), a service with Delegate=yes, or as root"},
@@ -343,6 +341,33 @@ static const struct {
     {"", ENOMEM, "", always, "out of memory: free some, or raise the limit of this cgroup or of ulimit -v"},
 };
 
+/* podman has docker's options, but for one by another name. */
+static void set_hint(struct error *err, const char *text)
+{
+	static const struct {
+		const char *docker;
+		const char *podman;
+	} words[] = {{"docker run", "podman run"}, {"systempaths=unconfined", "unmask=ALL"}};
+	char own[ERROR_HINT_MAX];
+	bool podman = in_podman();
+	size_t len = 0;
+
+	while (*text != '\0' && len + 1 < sizeof(own)) {
+		size_t i = 0;
+
+		while (podman && i < ARRAY_SIZE(words) && strncmp(text, words[i].docker, strlen(words[i].docker)) != 0)
+			i++;
+		if (!podman || i == ARRAY_SIZE(words)) {
+			own[len++] = *text++;
+			continue;
+		}
+		len += (size_t)snprintf(own + len, sizeof(own) - len, "%s", words[i].podman);
+		text += strlen(words[i].docker);
+	}
+	own[len < sizeof(own) ? len : sizeof(own) - 1] = '\0';
+	error_hint(err, "%s", own);
+}
+
 void hint_add(struct error *err)
 {
 	if (err->hint[0] != '\0' || err->stage[0] == '\0')
@@ -351,7 +376,7 @@ void hint_add(struct error *err)
 		if ((table[i].stage[0] == '\0' || strcmp(table[i].stage, err->stage) == 0) &&
 		    (table[i].errnum == 0 || table[i].errnum == err->errnum) &&
 		    strncmp(err->detail, table[i].detail, strlen(table[i].detail)) == 0 && table[i].when()) {
-			error_hint(err, "%s", table[i].hint);
+			set_hint(err, table[i].hint);
 			return;
 		}
 	}
