@@ -112,8 +112,8 @@ def worker(path, pattern):
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a test prints goes with the noise
     tests = os.path.dirname(os.path.dirname(path))
-    for suite in ("escape", "functional"):
-        sys.path.insert(0, os.path.join(tests, suite))
+    # Beside the module's own directory.
+    sys.path[:0] = [os.path.dirname(path)] + [os.path.join(tests, suite) for suite in ("functional", "escape")]
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)

@@ -217,7 +217,7 @@ static int find_disk(const struct run *run, dev_t *ret, struct error *err)
 			       "not one in memory, a network's, an overlay or btrfs");
 }
 
-/* The upper part of the ladder: a cgroup that we may write to, else, for a user, one that systemd makes for us. */
+/* The upper part of the ladder: a cgroup that we may write to, else one that systemd makes for us. */
 static int prepare_cgroup(struct run *run, struct error *err)
 {
 	const struct policy_limits *limits = &run->policy->limits;
@@ -228,7 +228,8 @@ static int prepare_cgroup(struct run *run, struct error *err)
 	char socket[PATH_MAX];
 	const struct scope_host scope = {.mount = host.mount,
 					 .proc = "/proc",
-					 .socket = scope_socket(socket, sizeof(socket)),
+					 .socket = scope_socket(host.privileged, socket, sizeof(socket)),
+					 .privileged = host.privileged,
 					 .patience_ms = SCOPE_PATIENCE_MS};
 	struct scope_error no_scope;
 	int r = policy_limits_io(limits) ? find_disk(run, &host.disk, err) : 0;
@@ -236,7 +237,7 @@ static int prepare_cgroup(struct run *run, struct error *err)
 	if (r == 0)
 		r = cgroup_create(limits, &host, &run->cg, err);
 
-	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2 || host.privileged)
+	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2)
 		return r;
 	if (!scope_enter(limits, &scope, &no_scope)) {
 		size_t len = strlen(run->cg.why_not);

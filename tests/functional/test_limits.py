@@ -610,7 +610,8 @@ class Cpu(harness.Case):
         self.assertEqual(result.verdict["outcome"], "cpu-time")
 
     def test_sleeping_costs_nothing(self):
-        self.check(self.run_capsule("-q", "--cpu-time", "2s", "-c", "import time; time.sleep(2.2)"))
+        self.check(self.run_capsule("-q", "--cpu-time", "%dms" % (500 * harness.SLOWNESS), "-c",
+                                    "import time; time.sleep(%f)" % (0.7 * harness.SLOWNESS)))
 
     @harness.for_cgroup(True)
     def test_share_of_the_cores(self):
@@ -745,7 +746,8 @@ class Time(harness.Case):
     def test_everybody_is_told(self):
         code = ("import os, signal, sys, time\ndef end(*a): os.write(1, b'bye\\n'); os._exit(0)\n"
                 "signal.signal(15, end)\npid = os.fork()\ntime.sleep(1000)")
-        self.assertIn("bye\n", self.timed_out(code, grace="30s", timeout="4s").out)
+        timeout = "1500ms" if harness.SLOWNESS == 1 else "15s"
+        self.assertIn("bye\n", self.timed_out(code, grace="30s", timeout=timeout).out)
 
     def test_no_grace(self):
         result = self.timed_out("import signal, sys, time\nsignal.signal(15, lambda *a: print('TOLD'))\ntime.sleep(1000)",

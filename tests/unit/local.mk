@@ -72,7 +72,8 @@ tests_unit_test_filter_LDADD = $(CMOCKA_LIBS) $(SECCOMP_LIBS)
 tests_unit_test_hint_LDADD = $(unit_libs)
 tests_unit_test_hint_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=host_container,--wrap=host_sysctl_is,--wrap=host_in_chroot,--wrap=host_is_filtered \
-	-Wl,--wrap=host_in_capsule,--wrap=host_on_github,--wrap=host_in_unit,--wrap=host_has_capability,--wrap=host_user_bus \
+	-Wl,--wrap=host_in_capsule,--wrap=host_is_confined,--wrap=host_on_github,--wrap=host_in_unit \
+	-Wl,--wrap=host_has_capability,--wrap=host_user_bus \
 	-Wl,--wrap=geteuid,--wrap=access
 tests_unit_test_host_LDADD = $(unit_libs) $(CAP_LIBS)
 tests_unit_test_host_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=access,--wrap=fd_read_file_at
