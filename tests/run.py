@@ -448,6 +448,10 @@ def main():
     parser.add_argument("-v", dest="verbose", action="store_true", help="a line for each test")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    # Who starts us in the background may have these ignored, and what is ignored is inherited.
+    for sig in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
     if args.worker:
         return worker(args.worker, args.pattern)
     for suite in args.suites:

@@ -284,7 +284,8 @@ static const char *limit_hit_name_of(unsigned int i)
 	return limit_hit_name(i);
 }
 
-static json_t *attempt_json(const struct verdict_attempt *attempt)
+/* stacks: of the last one, which are the run's; NULL otherwise. */
+static json_t *attempt_json(const struct verdict_attempt *attempt, const struct stacks *stacks)
 {
 	return json_pack("{s:o, s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "started_at",
 			 time_json(attempt->started_at), "pause_ms", (json_int_t)attempt->pause_ms, "outcome",
@@ -293,7 +294,7 @@ static json_t *attempt_json(const struct verdict_attempt *attempt)
 			 attempt->exit_code >= 0 ? json_integer(attempt->exit_code) : json_null(), "signal",
 			 attempt->signal > 0 ? json_integer(attempt->signal) : json_null(), "limits_hit",
 			 names_json(attempt->limits_hit, LIMIT_HIT_MAX, limit_hit_name_of), "usage",
-			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported, NULL));
+			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported, stacks));
 }
 
 /* All attempts, and whether there could have been more. */
@@ -303,7 +304,8 @@ static int put_attempts(json_t *root, const struct verdict *verdict)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < attempts->count; i++)
-		(void)json_array_append_new(list, attempt_json(&attempts->item[i]));
+		(void)json_array_append_new(
+		    list, attempt_json(&attempts->item[i], i + 1 == attempts->count ? verdict->stacks : NULL));
 	(void)json_object_set_new(root, "started_at", time_json(verdict->started_at));
 	(void)json_object_set_new(root, "attempts", list);
 	(void)json_object_set_new(root, "timeline", timeline_json(&verdict->timeline));
