@@ -28,6 +28,8 @@ _capsule_run()
 		[--python]='@file'
 		[--venv]='@dir'
 		[-e]='@variable' [--env]='@variable'
+		[--task]='@any'
+		[--accept-declared]='@flag'
 		[-n]='@flag' [--no-stdin]='@flag'
 		[--raw-terminal]='@flag'
 		[--filter]='default strict'
@@ -41,6 +43,7 @@ _capsule_run()
 		[--print-policy]='@flag'
 		[--list-profiles]='@flag'
 		[--doctor]='@flag'
+		[--list-tasks]='@flag'
 		[-h]='@group' [--help]='@group'
 		[-V]='@flag' [--version]='@flag'
 	)

@@ -28,6 +28,7 @@ EXTRA_DIST += \
 	examples/sales.csv \
 	examples/sales.py \
 	examples/systemd/capsule-task@.service \
+	examples/tasks.py \
 	scripts/build \
 	scripts/check \
 	scripts/check-package \

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "python/taskfile.h"
 #include "run/python.h"
 #include "run/tree.h"
 
@@ -182,8 +183,24 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 	return r;
 }
 
-static int open_script(const char *path, struct plan *plan, struct error *err)
+/* What a task file needs beside itself. */
+static int add_module(struct plan *plan, struct error *err)
 {
+	plan->module = calloc(taskfile_part_count, sizeof(*plan->module));
+	if (plan->module == NULL)
+		return error_set(err, "script", ENOMEM, "the module capsule");
+	for (size_t i = 0; i < taskfile_part_count; i++) {
+		plan->module[i] = (struct stage_file){taskfile_parts[i].name, taskfile_parts[i].text};
+		/* Whole pages, and the directories. */
+		plan->script_bytes += strlen(taskfile_parts[i].text) + 8192;
+	}
+	plan->module_count = taskfile_part_count;
+	return 0;
+}
+
+static int open_script(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const char *path = policy->command.target;
 	AUTO_FREE char *real = NULL;
 	struct stat st;
 	const char *base;
@@ -217,6 +234,8 @@ static int open_script(const char *path, struct plan *plan, struct error *err)
 	if (check_opened(plan, path, plan->script_fd, "script", err) < 0)
 		return -EPERM;
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	if (policy->command.pass != PASS_SCRIPT && add_module(plan, err) < 0)
+		return -ENOMEM;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");
 	return n < 0 ? error_set(err, "script", ENOMEM, "%s", path) : 0;
@@ -227,7 +246,7 @@ static int plan_command(const struct policy *policy, struct plan *plan, struct e
 	int r = 0;
 
 	if (policy->command.kind == COMMAND_SCRIPT)
-		r = open_script(policy->command.target, plan, err);
+		r = open_script(policy, plan, err);
 	/* A program that is not Python has an interpreter at hand when one was asked for. */
 	if (r == 0 && (policy->command.kind != COMMAND_EXEC || policy->command.python != NULL ||
 		       policy->command.venv != NULL))
@@ -267,7 +286,7 @@ static int set_terminal_env(const struct policy *policy, struct strlist *env)
 	static const char *const names[] = {"TERM", "COLORTERM"};
 	int r = 0;
 
-	if (policy->json)
+	if (policy_captures(policy))
 		return 0;
 	if (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO) &&
 	    (policy->command.no_stdin || !isatty(STDIN_FILENO)))
@@ -358,7 +377,8 @@ static int plan_nofile(const struct policy *policy, struct plan *plan, struct er
 static int add_bind(const struct policy *policy, struct plan *plan, enum option_id id, size_t i,
 		    const struct policy_bind *bind, struct error *err)
 {
-	const char *option = id == OPTION_SRC ? "--src" : "--bind";
+	bool is_declared = policy->item_origin[id][i] == ORIGIN_DECLARED;
+	const char *option = id == OPTION_SRC ? "--src" : is_declared ? "allowed_files" : "--bind";
 
 	return tree_add_bind(plan, option, bind, err) < 0 ? policy_locate(policy, policy->item_origin[id][i], err) : 0;
 }
@@ -405,6 +425,7 @@ void plan_fini(struct plan *plan)
 	close_fd(&plan->script_fd);
 	close_fd(&plan->result_fd);
 	free(plan->script_guest);
+	free(plan->module);
 	free(plan->exe);
 	free(plan->python_bin);
 	free(plan->venv);

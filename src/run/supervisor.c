@@ -232,6 +232,7 @@ static void on_init_death(struct run *run)
 		run->kill_ms = clock_ms() + patience_ms(run);
 	meter_take_rusage(&run->verdict.used, &usage);
 	relay_in_finish(&run->in);
+	answer_finish(&run->verdict.answer, run->ending != OUTCOME_MAX);
 }
 
 static void check_cgroup(struct run *run)
@@ -375,7 +376,7 @@ static bool finished(const struct run *run)
 static void loop(struct run *run)
 {
 	while (!finished(run)) {
-		struct pollfd fds[16] = {
+		struct pollfd fds[20] = {
 		    {.fd = run->channel_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->pidfd, .events = POLLIN},
 		    {.fd = run->signal_fd, .events = POLLIN},
@@ -393,6 +394,7 @@ static void loop(struct run *run)
 		n += relay_out_poll(&run->err, fds + n);
 		n += relay_out_poll(&run->tty, fds + n);
 		n += terminal_poll(&run->terminal, fds + n);
+		n += answer_poll(&run->verdict.answer, fds + n);
 		if (poll(fds, n, poll_timeout(next)) < 0 && errno != EINTR) {
 			run_kill(run);
 			continue;
@@ -407,6 +409,7 @@ static void loop(struct run *run)
 			on_oom_event(run);
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
+		answer_run(&run->verdict.answer, run->ending != OUTCOME_MAX);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -460,7 +463,7 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
 	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
-	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0)
+	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0 || verdict->answer.over_bound)
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	run_take_peaks(run);
 	verdict->exit_code = -1;
@@ -516,6 +519,7 @@ static void run_fini(struct run *run)
 	relay_out_fini(&run->out);
 	relay_out_fini(&run->err);
 	tail_fini(&run->tail);
+	answer_fini(&run->verdict.answer);
 	capture_fini(&run->captured[0]);
 	capture_fini(&run->captured[1]);
 	relay_out_fini(&run->tty);
@@ -529,7 +533,7 @@ static void run_fini(struct run *run)
 	close_fd(&run->signal_fd);
 }
 
-int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, json_t **ret_declared, int *ret_raise)
 {
 	struct run run = {.policy = policy,
 			  .channel_fd = -1,
@@ -548,11 +552,11 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .hang_up_ms = NEVER,
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
-	struct error write_err;
 	int r;
 
 	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
 	cgroup_init(&run.cg);
+	answer_init(&verdict->answer);
 	run.start_ms = clock_ms();
 	stall_init(&run.stall, policy->limits.stall_ms);
 	r = run_prepare(&run, &verdict->error);
@@ -580,14 +584,11 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		conclude(&run);
 	}
 	advise(&run);
-	if (run.plan.result_fd >= 0 &&
-	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
-		log_error(&write_err);
-		if (verdict->status == 0)
-			verdict->status = 125;
+	if (run_take_declaration(&run, ret_declared)) {
+		run_fini(&run);
+		return 0;
 	}
-	if (policy->json)
-		run_print_envelope(&run, stdio_closed);
+	run_hand_over(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
 	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;

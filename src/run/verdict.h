@@ -10,6 +10,7 @@
 #include "policy/layer.h"
 #include "policy/policy.h"
 #include "python/traceback.h"
+#include "run/answer.h"
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
@@ -77,6 +78,7 @@ struct verdict {
 	enum rung rungs[OPTION_MAX];
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
+	struct answer answer; /* of a task file; .value is the task's result, or the file's declaration */
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };

@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/functional/test_streams.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
+	tests/functional/test_tasks.py \
 	tests/functional/test_terminal.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \

@@ -18,11 +18,13 @@ unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_answer \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
 	tests/unit/test_closure \
+	tests/unit/test_declared \
 	tests/unit/test_elf \
 	tests/unit/test_error \
 	tests/unit/test_filter \
@@ -45,6 +47,7 @@ check_PROGRAMS += \
 	tests/unit/test_scrub \
 	tests/unit/test_strlist \
 	tests/unit/test_tail \
+	tests/unit/test_taskfile \
 	tests/unit/test_text \
 	tests/unit/test_traceback \
 	tests/unit/test_usage \
@@ -53,6 +56,9 @@ check_PROGRAMS += \
 	tests/unit/test_view
 
 tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_answer_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_declared_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_taskfile_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
