@@ -29,6 +29,7 @@ _capsule_run()
 		[--venv]='@dir'
 		[-e]='@variable' [--env]='@variable'
 		[--task]='@any'
+		[--args-file]='@file'
 		[--accept-declared]='@flag'
 		[-n]='@flag' [--no-stdin]='@flag'
 		[--raw-terminal]='@flag'

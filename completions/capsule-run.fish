@@ -51,7 +51,7 @@ set -g __capsule_run_group -x -a '$__capsule_run_groups'
 # BEGIN OPTIONS: from the option table, by make update-docs
 set -g __capsule_run_layers user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup
 set -g __capsule_run_groups limits files task run all
-set -g __capsule_run_valued -c -m --ram --pids --cpu --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --task --filter --profile --result --require
+set -g __capsule_run_valued -c -m --ram --pids --cpu --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --task --args-file --filter --profile --result --require
 complete -c capsule-run -n __capsule_run_options -l ram -x -a '64M 256M 512M 1G 4G' -d 'memory of the task, tmpfs and cache included'
 complete -c capsule-run -n __capsule_run_options -l pids -x -a '64 256 1024 4096' -d 'processes and threads'
 complete -c capsule-run -n __capsule_run_options -l cpu -x -a '0.5 1 2 4 unlimited' -d 'cores, such as 2 or 0.5 (needs a cgroup)'
@@ -75,6 +75,7 @@ complete -c capsule-run -n __capsule_run_options -l python $__capsule_run_file -
 complete -c capsule-run -n __capsule_run_options -l venv $__capsule_run_dir -d 'the interpreter of a virtual environment'
 complete -c capsule-run -n __capsule_run_options -s e -l env $__capsule_run_variable -d 'pass a variable; nothing else is passed'
 complete -c capsule-run -n __capsule_run_options -l task $__capsule_run_any -d 'which task of a task file to call'
+complete -c capsule-run -n __capsule_run_options -l args-file $__capsule_run_file -d 'what a task is called with, as JSON'
 complete -c capsule-run -n __capsule_run_options -l accept-declared -d 'allow the files and variables it asks for'
 complete -c capsule-run -n __capsule_run_options -s n -l no-stdin -d 'empty standard input'
 complete -c capsule-run -n __capsule_run_options -l raw-terminal -d 'let its escape sequences act on your terminal'

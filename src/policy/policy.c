@@ -264,6 +264,14 @@ static int finalize_json(struct policy *draft, struct error *err)
 	return 0;
 }
 
+static int finalize_arguments(struct policy *draft, struct error *err)
+{
+	if (draft->command.args_file == NULL || draft->command.args.count == 0)
+		return 0;
+	error_set(err, "usage", 0, "--args-file: not with arguments on the command line");
+	return error_hint(err, "put all of them into the file, or behind the task's name");
+}
+
 static int finalize_require(struct policy *draft, struct error *err)
 {
 	for (size_t i = 0; i < draft->require.count; i++) {
@@ -336,6 +344,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = finalize_json(draft, err);
 	if (r == 0)
+		r = finalize_arguments(draft, err);
+	if (r == 0)
 		r = finalize_require(draft, err);
 	if (r == 0)
 		r = finalize_output(draft, err);
@@ -387,6 +397,7 @@ void policy_fini(struct policy *policy)
 	strlist_fini(&policy->files.src);
 	free(policy->command.target);
 	free(policy->command.task);
+	free(policy->command.args_file);
 	free(policy->command.python);
 	free(policy->command.venv);
 	strlist_fini(&policy->command.args);

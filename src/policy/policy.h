@@ -41,6 +41,7 @@ enum option_id {
 	OPTION_VENV,
 	OPTION_ENV,
 	OPTION_TASK,
+	OPTION_ARGS_FILE,
 	OPTION_ACCEPT_DECLARED,
 	OPTION_NO_STDIN,
 	OPTION_RAW_TERMINAL,
@@ -135,6 +136,7 @@ struct policy_command {
 	char *task; /* of a task file: what is called; NULL in PASS_DECLARE: what the file has for an entry */
 	char *target; /* path, code, module or program; NULL for COMMAND_STDIN */
 	struct strlist args;
+	char *args_file; /* what a task is called with, as JSON; or NULL */
 	char *python; /* a path, or a name for PATH */
 	char *venv;
 	struct strlist env; /* as given: NAME or NAME=VALUE */

@@ -11,6 +11,7 @@
 
 #include "base/path.h"
 #include "python/taskfile.h"
+#include "run/arguments.h"
 #include "run/python.h"
 #include "run/tree.h"
 
@@ -184,9 +185,14 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 }
 
 /* What a task file needs beside itself. */
-static int add_module(struct plan *plan, struct error *err)
+static int add_module(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	plan->module = calloc(taskfile_part_count, sizeof(*plan->module));
+	bool has_arguments = policy->command.args_file != NULL && policy->command.pass != PASS_DECLARE;
+	int r = has_arguments ? arguments_read(policy->command.args_file, &plan->arguments, err) : 0;
+
+	if (r < 0)
+		return r;
+	plan->module = calloc(taskfile_part_count + 1, sizeof(*plan->module));
 	if (plan->module == NULL)
 		return error_set(err, "script", ENOMEM, "the module capsule");
 	for (size_t i = 0; i < taskfile_part_count; i++) {
@@ -195,6 +201,10 @@ static int add_module(struct plan *plan, struct error *err)
 		plan->script_bytes += strlen(taskfile_parts[i].text) + 8192;
 	}
 	plan->module_count = taskfile_part_count;
+	if (has_arguments) {
+		plan->module[plan->module_count++] = (struct stage_file){ARGUMENTS_NAME, plan->arguments};
+		plan->script_bytes += strlen(plan->arguments) + 8192;
+	}
 	return 0;
 }
 
@@ -205,6 +215,7 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 	struct stat st;
 	const char *base;
 	int n;
+	int r;
 
 	plan->script_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (plan->script_fd < 0 || fstat(plan->script_fd, &st) < 0) {
@@ -234,8 +245,9 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 	if (check_opened(plan, path, plan->script_fd, "script", err) < 0)
 		return -EPERM;
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
-	if (policy->command.pass != PASS_SCRIPT && add_module(plan, err) < 0)
-		return -ENOMEM;
+	r = policy->command.pass == PASS_SCRIPT ? 0 : add_module(policy, plan, err);
+	if (r < 0)
+		return r;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");
 	return n < 0 ? error_set(err, "script", ENOMEM, "%s", path) : 0;
@@ -426,6 +438,7 @@ void plan_fini(struct plan *plan)
 	close_fd(&plan->result_fd);
 	free(plan->script_guest);
 	free(plan->module);
+	free(plan->arguments);
 	free(plan->exe);
 	free(plan->python_bin);
 	free(plan->venv);

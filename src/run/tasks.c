@@ -141,8 +141,9 @@ int tasks_prepare(struct policy *policy, char *argv[], int stdio_closed, int *re
 
 	if (r == 0 && declared.is_task_file)
 		r = lower_policy(policy, &declared, err);
-	else if (r == 0 && policy->command.task != NULL) {
-		error_set(err, "usage", 0, "--task %s: what is run is no task file", policy->command.task);
+	else if (r == 0 && (policy->command.task != NULL || policy->command.args_file != NULL)) {
+		error_set(err, "usage", 0, "--%s: what is run is no task file",
+			  policy->command.task != NULL ? "task" : "args-file");
 		r = error_hint(err, "a task file is a Python file that imports capsule");
 	}
 	declared_fini(&declared);

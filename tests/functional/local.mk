@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/functional/test_json.py \
 	tests/functional/test_leftovers.py \
 	tests/functional/test_limits.py \
+	tests/functional/test_module.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \

@@ -103,8 +103,8 @@ class Entry(Case):
                 self.assertEqual(result.out, "__main__ ['a'] line\n")
 
     def test_a_plain_script_has_no_tasks(self):
-        self.refused(self.run_capsule("--task", "x", self.write("a.py", "print(1)")), "--task x", status=2)
-        self.refused(self.run_capsule("--task", "x", "-c", "print(1)"), "--task x", status=2)
+        self.refused(self.run_capsule("--task", "x", self.write("a.py", "print(1)")), "--task: ", status=2)
+        self.refused(self.run_capsule("--task", "x", "-c", "print(1)"), "--task: ", status=2)
 
     def test_the_file_of_the_documentation_runs_unmodified(self):
         """The shape in which that project's files are written."""

@@ -84,4 +84,4 @@ tests_fuzz_fuzz_text_LDADD = libcapsule.a
 tests_fuzz_fuzz_traceback_SOURCES = tests/fuzz/fuzz_traceback.c $(fuzz_common)
 tests_fuzz_fuzz_traceback_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_traceback_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_traceback_LDADD = libcapsule.a
+tests_fuzz_fuzz_traceback_LDADD = libcapsule.a $(JANSSON_LIBS)

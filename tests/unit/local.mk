@@ -55,7 +55,7 @@ check_PROGRAMS += \
 	tests/unit/test_verdict \
 	tests/unit/test_view
 
-tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_advice_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_answer_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_declared_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_taskfile_LDADD = $(unit_libs)

@@ -119,6 +119,7 @@ static void test_defaults(void **state)
 	    {OPTION_VENV, NULL, 0},
 	    {OPTION_ENV, NULL, 0},
 	    {OPTION_TASK, NULL, 0},
+	    {OPTION_ARGS_FILE, NULL, 0},
 	    {OPTION_ACCEPT_DECLARED, "no", 0},
 	    {OPTION_NO_STDIN, "no", 0},
 	    {OPTION_RAW_TERMINAL, "no", 0},

@@ -8,14 +8,22 @@
 
 `capsule-run FILE.py [ARG]...` reads what the tasks of the file ask for, holds it against what the command line
 allows, and calls the entry: the task named main, else the function main(), else the first task. Outside of
-capsule-run a task is the function that it was. See capsule-run-tasks(7).
+capsule-run a task is the function that it was, and starts a sandbox when asked to:
+
+    main.call("Ada")            # its value, or TaskError, which holds the verdict
+    main.run("Ada")             # how it ended, success or failure; run_async and call_async for asyncio
+    capsule.run("FILE.py", ["Ada"], ram="1G")
+
+See capsule-run-tasks(7).
 """
 from ._task import task
 
-__all__ = ["CapsuleError", "task"]
+__all__ = ["CapsuleError", "DeniedError", "LimitError", "NotInstalledError", "Result", "SandboxError", "TaskError",
+           "configure", "run", "run_async", "task"]
 
 # What a task does not need is not imported: its start is what a caller waits for.
-_LAZY = {"CapsuleError": "_errors"}
+_LAZY = {"configure": "_host", "run": "_host", "run_async": "_host", "Result": "_result"}
+_LAZY.update((name, "_errors") for name in __all__ if name.endswith("Error"))
 
 
 def __getattr__(name):

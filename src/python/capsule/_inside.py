@@ -24,12 +24,14 @@ def send(kind, text):
 class Backend:
     """Inside, the entry calls the functions of other tasks through capsule-run."""
 
-    def call(self, declared, args, kwargs):
+    gives_envelope = True  # a plain call returns how it ended, success or failure
+
+    def run(self, declared, args, kwargs):
         raise CapsuleError("task %r: tasks can't call tasks yet; call its function: .task.function(...)"
                            % declared.name)
 
-    async def call_async(self, declared, args, kwargs):
-        return self.call(declared, args, kwargs)
+    async def run_async(self, declared, args, kwargs):
+        return self.run(declared, args, kwargs)
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -186,8 +188,16 @@ def run_coroutine(awaitable):
 def call(mode, name, script, args):
     module = load(script)
     function = getattr(module, name) if mode == "call-function" else find(name).function
+    kwargs = {}
+    path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "arguments.json")
+    if os.path.exists(path):
+        import json
+
+        with open(path, "rb") as f:
+            given = json.load(f)
+        args, kwargs = (given, {}) if isinstance(given, list) else (given.get("args", []), given.get("kwargs", {}))
     _task.backend = Backend()
-    result = function(*args)
+    result = function(*args, **kwargs)
     if hasattr(result, "__await__"):
         result = run_coroutine(result)
     send(RESULT, encode(result, "the result of %s" % name))

@@ -7,7 +7,8 @@ OPTIONS = ("name", "compute", "ram", "timeout", "max_retries", "allowed_files", 
 # Every task that was defined, in that order.
 registry = []
 
-# Who calls a task in place of the function itself; None: nobody. Set by capsule-run's own side (_inside.py).
+# Who runs a task in place of the function itself; None: nobody. Set by capsule-run's own side (_inside.py), or by
+# configure(sandbox=True).
 backend = None
 
 _CO_COROUTINE = 0x80
@@ -24,6 +25,14 @@ class Task:
         return "<task %r>" % self.name
 
 
+def _sandbox():
+    if backend is not None:
+        return backend
+    from ._host import Backend
+
+    return Backend()
+
+
 def _make(function, options):
     if not callable(function):
         raise TypeError("@task is for functions, not for %s" % type(function).__name__)
@@ -35,20 +44,39 @@ def _make(function, options):
     declared = Task(function, name, options)
 
     if declared.is_async:
-        async def call(*args, **kwargs):
+        async def plain(*args, **kwargs):
             if backend is None:
                 return await function(*args, **kwargs)
-            return await backend.call_async(declared, args, kwargs)
+            result = await backend.run_async(declared, args, kwargs)
+            return result if backend.gives_envelope else result.value
     else:
-        def call(*args, **kwargs):
+        def plain(*args, **kwargs):
             if backend is None:
                 return function(*args, **kwargs)
-            return backend.call(declared, args, kwargs)
+            result = backend.run(declared, args, kwargs)
+            return result if backend.gives_envelope else result.value
 
-    update_wrapper(call, function)
-    call.task = declared
+    def run(*args, **kwargs):
+        """Runs the task in a sandbox of its own, and returns how that ended, success or failure."""
+        return _sandbox().run(declared, args, kwargs)
+
+    def call(*args, **kwargs):
+        """Runs the task in a sandbox of its own, and returns its value; raises TaskError."""
+        return run(*args, **kwargs).value
+
+    async def run_async(*args, **kwargs):
+        """As run()."""
+        return await _sandbox().run_async(declared, args, kwargs)
+
+    async def call_async(*args, **kwargs):
+        """As call()."""
+        return (await run_async(*args, **kwargs)).value
+
+    update_wrapper(plain, function)
+    plain.task = declared
+    plain.run, plain.call, plain.run_async, plain.call_async = run, call, run_async, call_async
     registry.append(declared)
-    return call
+    return plain
 
 
 def task(name=None, compute=None, ram=None, timeout=None, max_retries=None, allowed_files=None, allowed_hosts=None,
