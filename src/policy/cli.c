@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/config_file.h"
 #include "policy/help.h"
 #include "policy/option.h"
 #include "policy/profile_file.h"
@@ -302,6 +303,12 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 		return usage_error(err);
 	}
 	*ret = at.cli;
+	if ((at.cli.action == CLI_RUN || at.cli.action == CLI_LIST_TASKS) && draft->command.kind == COMMAND_NONE &&
+	    config_find() != NULL) {
+		draft->command.from_config = true;
+		if (set_command(draft, COMMAND_SCRIPT, config_find(), 0, NULL, err) < 0)
+			return -ENOMEM;
+	}
 	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE) {
 		error_set(err, "usage", 0, "no task given");
 		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help "

@@ -231,7 +231,8 @@ static int decode_texts(const json_t *value, const struct declared_task *task, c
 	return 0;
 }
 
-static int decode_option(const char *key, const json_t *value, struct declared_task *task, struct error *err)
+int declared_decode_option(const char *key, const json_t *value, struct declared_task *task,
+			   struct error *err)
 {
 	if (strcmp(key, "ram") == 0)
 		return decode_ram(value, task, err);
@@ -254,6 +255,12 @@ static int decode_option(const char *key, const json_t *value, struct declared_t
 	return error_set(err, NAME, 0, "task '%s': no such option: %.80s", task->name, key);
 }
 
+void declared_init(struct declared_task *task)
+{
+	memset(task, 0, sizeof(*task));
+	task->ram_bytes = task->cpu_time_ms = task->wall_ms = task->retries = LIMIT_NONE;
+}
+
 /* Names are printed and compared: one spelling, nothing that acts on a terminal. */
 static bool is_task_name(const char *name)
 {
@@ -270,14 +277,14 @@ static int decode_task(const json_t *value, struct declared_task *task, struct e
 	const char *key;
 	json_t *option;
 
-	task->ram_bytes = task->cpu_time_ms = task->wall_ms = task->retries = LIMIT_NONE;
+	declared_init(task);
 	if (!is_task_name(name) || !json_is_object(options))
 		return error_set(err, NAME, 0, "a task without a name of at most %d bytes", DECLARED_TEXT_MAX);
 	task->name = strdup(name);
 	if (task->name == NULL)
 		return error_set(err, NAME, ENOMEM, "tasks");
 	json_object_foreach(options, key, option) {
-		int r = decode_option(key, option, task, err);
+		int r = declared_decode_option(key, option, task, err);
 
 		if (r < 0)
 			return r;
@@ -328,18 +335,21 @@ const struct declared_task *declared_find(const struct declared *declared, const
 	return NULL;
 }
 
+void declared_task_fini(struct declared_task *task)
+{
+	for (size_t i = 0; i < task->file_count; i++)
+		free(task->files[i].path);
+	free(task->files);
+	free(task->name);
+	strlist_fini(&task->hosts);
+	strlist_fini(&task->env);
+	declared_init(task);
+}
+
 void declared_fini(struct declared *declared)
 {
-	for (size_t i = 0; i < declared->task_count; i++) {
-		struct declared_task *task = &declared->tasks[i];
-
-		for (size_t k = 0; k < task->file_count; k++)
-			free(task->files[k].path);
-		free(task->files);
-		free(task->name);
-		strlist_fini(&task->hosts);
-		strlist_fini(&task->env);
-	}
+	for (size_t i = 0; i < declared->task_count; i++)
+		declared_task_fini(&declared->tasks[i]);
 	free(declared->tasks);
 	free(declared->entry);
 	memset(declared, 0, sizeof(*declared));

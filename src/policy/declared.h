@@ -50,6 +50,15 @@ struct declared {
 	size_t task_count;
 };
 
+/* A task that declares nothing. */
+void declared_init(struct declared_task *task);
+
+/* Adds one option, by its name in the decorator. 0, or -errno with err as declared_decode() has it. */
+ATTR_CHECKED int declared_decode_option(const char *key, const json_t *value, struct declared_task *task,
+					struct error *err);
+
+void declared_task_fini(struct declared_task *task);
+
 /* 0, or -errno with err naming the task, the option, the value and what is accepted. Release *ret in either case. */
 ATTR_CHECKED int declared_decode(const json_t *value, struct declared *ret, struct error *err);
 

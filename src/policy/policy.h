@@ -125,6 +125,7 @@ enum command_kind {
 /* How a script is run. */
 enum policy_pass {
 	PASS_SCRIPT,  /* as python3 does */
+	PASS_CONFIG,  /* it is capsule.toml, which is read */
 	PASS_DECLARE, /* a task file is imported and says which tasks it has */
 	PASS_CALL,    /* a task file is imported and a task of it called */
 	PASS_CALL_FUNCTION, /* or its main(), which is no task */
@@ -133,6 +134,7 @@ enum policy_pass {
 struct policy_command {
 	enum command_kind kind;
 	enum policy_pass pass;
+	bool from_config; /* target is the file that names what is run */
 	char *task; /* of a task file: what is called; NULL in PASS_DECLARE: what the file has for an entry */
 	char *target; /* path, code, module or program; NULL for COMMAND_STDIN */
 	struct strlist args;
@@ -202,10 +204,16 @@ int policy_locate(const struct policy *policy, enum origin origin, struct error 
  */
 bool policy_is_explicit(const struct policy *policy, enum option_id id);
 
+/* True for a run that is made to learn what the user's run needs. */
+static inline bool policy_is_question(const struct policy *policy)
+{
+	return policy->command.pass == PASS_DECLARE || policy->command.pass == PASS_CONFIG;
+}
+
 /* True when what the task prints is kept in memory. */
 static inline bool policy_captures(const struct policy *policy)
 {
-	return policy->json || policy->command.pass == PASS_DECLARE;
+	return policy->json || policy_is_question(policy);
 }
 
 /* True when a numeric limit was given as "unlimited". */

@@ -17,7 +17,7 @@ bool run_take_declaration(struct run *run, json_t **ret)
 {
 	const struct verdict *verdict = &run->verdict;
 
-	if (run->policy->command.pass != PASS_DECLARE)
+	if (!policy_is_question(run->policy))
 		return false;
 	*ret = verdict->status == 0 ? json_incref(verdict->answer.value) : NULL;
 	/* The next run has a mask and a descriptor of its own. */
@@ -84,7 +84,7 @@ void run_hand_over(struct run *run, int stdio_closed)
 {
 	const struct envelope_output output = {&run->captured[0], &run->captured[1]};
 	struct verdict *verdict = &run->verdict;
-	bool fails = run->policy->command.pass == PASS_DECLARE;
+	bool fails = policy_is_question(run->policy);
 	bool has_result;
 	struct error err;
 	int r;

@@ -187,7 +187,7 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 /* What a task file needs beside itself. */
 static int add_module(const struct policy *policy, struct plan *plan, struct error *err)
 {
-	bool has_arguments = policy->command.args_file != NULL && policy->command.pass != PASS_DECLARE;
+	bool has_arguments = policy->command.args_file != NULL && !policy_is_question(policy);
 	int r = has_arguments ? arguments_read(policy->command.args_file, &plan->arguments, err) : 0;
 
 	if (r < 0)

@@ -36,7 +36,8 @@ static int python_argv(const struct policy *policy, const struct interpreter *py
 	if (r == 0 && command->pass != PASS_SCRIPT)
 		r = strlist_add(argv, TASKFILE_DIR);
 	if (r == 0 && command->pass != PASS_SCRIPT)
-		r = strlist_add(argv, command->pass == PASS_DECLARE ? "declare"
+		r = strlist_add(argv, command->pass == PASS_CONFIG    ? "config"
+				       : command->pass == PASS_DECLARE ? "declare"
 				       : command->pass == PASS_CALL  ? "call"
 								     : "call-function");
 	if (r == 0 && command->pass != PASS_SCRIPT)

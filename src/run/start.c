@@ -277,7 +277,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 			r = error_set(err, "stdio", errno, "give the streams to the task");
 	if (r == 0 && run->policy->command.pass != PASS_SCRIPT)
 		r = answer_expect(&run->verdict.answer,
-				  run->policy->command.pass == PASS_DECLARE ? ANSWER_DECLARATION : ANSWER_RESULT,
+				  policy_is_question(run->policy) ? ANSWER_DECLARATION : ANSWER_RESULT,
 				  run->policy->limits.output_bytes, &answer_fd, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = error_set(err, "channel", errno, "socketpair");

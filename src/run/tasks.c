@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "policy/ceiling.h"
+#include "policy/config.h"
+#include "policy/config_file.h"
 #include "python/taskfile.h"
 #include "run/supervisor.h"
 
@@ -25,10 +27,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* The same task's view with nothing to write to but memory that goes, no variables, and no input. own shares what
  * policy points to. binds: as many as the policy has. */
-static void make_declare_policy(const struct policy *policy, struct policy_bind *binds, struct policy *own)
+static void make_question(const struct policy *policy, enum policy_pass pass, struct policy_bind *binds,
+			  struct policy *own)
 {
 	*own = *policy;
-	own->command.pass = PASS_DECLARE;
+	own->command.pass = pass;
 	own->command.no_stdin = true;
 	own->command.args = (struct strlist){NULL, 0};
 	own->command.env_set = (struct strlist){NULL, 0};
@@ -47,32 +50,99 @@ static void make_declare_policy(const struct policy *policy, struct policy_bind 
 	own->limits.stall_ms = LIMIT_NONE;
 }
 
-int tasks_read(const struct policy *policy, char *argv[], int stdio_closed, struct declared *ret, int *ret_status,
+struct asker {
+	const struct policy *policy;
+	char **argv;
+	int stdio_closed;
+	int *ret_status;
+	int *ret_raise;
+};
+
+/* What the interpreter inside says of a file. 0; 1: it failed, was reported, and *ret_status is what to exit with. */
+static int ask(const struct asker *asker, enum policy_pass pass, char *file, json_t **ret, struct error *err)
+{
+	const struct policy *policy = asker->policy;
+	AUTO_FREE struct policy_bind *binds = calloc(policy->files.bind_count + 1, sizeof(*binds));
+	struct policy own;
+
+	if (binds == NULL)
+		return error_set(err, NAME, ENOMEM, "%s", file);
+	make_question(policy, pass, binds, &own);
+	own.command.target = file;
+	*asker->ret_status = supervise(&own, asker->argv, asker->stdio_closed, ret, asker->ret_raise);
+	if (*ret != NULL)
+		return 0;
+	if (*asker->ret_raise != 0)
+		return 1;
+	if (pass == PASS_CONFIG) {
+		error_set(err, NAME, 0, "%s: could not be read", file);
+		error_hint(err, "it is read by the Python that tasks get: TOML needs 3.11, or tomli installed");
+	} else {
+		error_set(err, NAME, 0, "%s: what its tasks declare could not be read", file);
+		error_hint(err, "the file is imported first, without variables, input and writable files: what needs those "
+				"belongs into a task");
+	}
+	log_error(err);
+	return 1;
+}
+
+static int read_config(const struct asker *asker, const char *name, struct config *ret, struct error *err)
+{
+	AUTO_FREE char *file = strdup(name);
+	json_t *said = NULL;
+	int r = file == NULL ? error_set(err, NAME, ENOMEM, "%s", name) : ask(asker, PASS_CONFIG, file, &said, err);
+
+	if (r == 0)
+		r = config_decode(said, name, ret, err);
+	json_decref(said);
+	return r;
+}
+
+/* No file was named: what is run is the entry point. */
+static int take_entrypoint(struct policy *policy, const struct config *config, struct error *err)
+{
+	if (config->entrypoint == NULL) {
+		error_set(err, "usage", 0, "no task given, and %s names no workflow.entrypoint", policy->command.target);
+		return error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...");
+	}
+	free(policy->command.target);
+	policy->command.target = strdup(config->entrypoint);
+	policy->command.from_config = false;
+	return policy->command.target == NULL ? error_set(err, NAME, ENOMEM, "%s", config->entrypoint) : 0;
+}
+
+static int read_declared(const struct asker *asker, const struct config *config, struct declared *ret, struct error *err)
+{
+	json_t *said = NULL;
+	int r = ask(asker, PASS_DECLARE, asker->policy->command.target, &said, err);
+
+	if (r == 0)
+		r = declared_decode(said, ret, err);
+	json_decref(said);
+	return r == 0 && ret->is_task_file && config != NULL ? config_apply(config, ret, err) : r;
+}
+
+int tasks_read(struct policy *policy, char *argv[], int stdio_closed, struct declared *ret, int *ret_status,
 	       int *ret_raise, struct error *err)
 {
-	AUTO_FREE struct policy_bind *binds = calloc(policy->files.bind_count + 1, sizeof(*binds));
-	json_t *said = NULL;
-	struct policy own;
-	int r;
+	const struct asker asker = {policy, argv, stdio_closed, ret_status, ret_raise};
+	bool from_config = policy->command.from_config;
+	struct config config;
+	const char *name;
+	int r = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (policy->command.kind != COMMAND_SCRIPT || !taskfile_is_candidate(policy->command.target))
+	memset(&config, 0, sizeof(config));
+	if (policy->command.kind != COMMAND_SCRIPT || (!from_config && !taskfile_is_candidate(policy->command.target)))
 		return 0;
-	if (binds == NULL)
-		return error_set(err, NAME, ENOMEM, "%s", policy->command.target);
-	make_declare_policy(policy, binds, &own);
-	*ret_status = supervise(&own, argv, stdio_closed, &said, ret_raise);
-	if (said == NULL) {
-		if (*ret_raise == 0) {
-			error_set(err, NAME, 0, "%s: what its tasks declare could not be read", policy->command.target);
-			error_hint(err, "the file is imported first, without variables, input and writable files: what "
-					"needs those belongs into a task");
-			log_error(err);
-		}
-		return 1;
-	}
-	r = declared_decode(said, ret, err);
-	json_decref(said);
+	name = config_find();
+	if (name != NULL)
+		r = read_config(&asker, name, &config, err);
+	if (r == 0 && from_config)
+		r = take_entrypoint(policy, &config, err);
+	if (r == 0 && (!from_config || taskfile_is_candidate(policy->command.target)))
+		r = read_declared(&asker, name != NULL ? &config : NULL, ret, err);
+	config_fini(&config);
 	return r;
 }
 
@@ -116,7 +186,7 @@ static int lower_policy(struct policy *policy, const struct declared *declared, 
 
 	if (declared->entry == NULL)
 		return no_entry(policy, declared, err);
-	task = declared->entry_is_function ? NULL : declared_find(declared, declared->entry);
+	task = declared_find(declared, declared->entry);
 	free(policy->command.task);
 	policy->command.task = strdup(declared->entry);
 	if (policy->command.task == NULL)

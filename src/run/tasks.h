@@ -18,10 +18,11 @@ ATTR_CHECKED int tasks_prepare(struct policy *policy, char *argv[], int stdio_cl
 			       struct error *err);
 
 /*
- * Imports the script of a finalized policy, and says what its tasks declare; ret->is_task_file is false for a plain
+ * Finds out, for a finalized policy, what is run where that is the configuration's to say, imports the script, and says
+ * what its tasks declare; ret->is_task_file is false for a plain
  * script. 0 with *ret, 1 and -errno as for tasks_prepare(). Release *ret in each case.
  */
-ATTR_CHECKED int tasks_read(const struct policy *policy, char *argv[], int stdio_closed, struct declared *ret,
+ATTR_CHECKED int tasks_read(struct policy *policy, char *argv[], int stdio_closed, struct declared *ret,
 			    int *ret_status, int *ret_raise, struct error *err);
 
 #endif

@@ -247,7 +247,10 @@ static json_t *task_json(const struct answer *answer, const struct policy_comman
 		return json_null();
 	(void)snprintf(name, sizeof(name), "%s", command->task != NULL ? command->task : "");
 	error_sanitize(name);
-	return json_pack("{s:s, s:s?, s:s, s:s?}", "pass", command->pass == PASS_DECLARE ? "declare" : "call", "name",
+	return json_pack("{s:s, s:s?, s:s, s:s?}", "pass", command->pass == PASS_CONFIG    ? "config"
+						    : command->pass == PASS_DECLARE ? "declare"
+										    : "call",
+			 "name",
 			 command->task != NULL ? name : NULL, "result", words[answer->state], "reason",
 			 answer->state == ANSWER_REFUSED ? answer->why : NULL);
 }

@@ -196,7 +196,7 @@ static int print_rows(const struct policy *policy, const struct declared *declar
 	return r != 0 || fflush(out) != 0 ? -EIO : 0;
 }
 
-int list_tasks(const struct policy *policy, char *argv[], int stdio_closed, FILE *out, int *ret_status, int *ret_raise,
+int list_tasks(struct policy *policy, char *argv[], int stdio_closed, FILE *out, int *ret_status, int *ret_raise,
 	       struct error *err)
 {
 	struct declared declared;

@@ -11,7 +11,7 @@
  * *ret_status is 0 when each could be run so, 1 when some declares more than is allowed, or that of an import that
  * failed, which was reported. -errno with err when the file is no task file or is not understood.
  */
-ATTR_CHECKED int list_tasks(const struct policy *policy, char *argv[], int stdio_closed, FILE *out, int *ret_status,
+ATTR_CHECKED int list_tasks(struct policy *policy, char *argv[], int stdio_closed, FILE *out, int *ret_status,
 			    int *ret_raise, struct error *err);
 
 #endif

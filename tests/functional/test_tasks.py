@@ -566,6 +566,89 @@ class Runtimes(Case):
         self.assertEqual(self.result(code), ["/task/.capsule", 1, False])
 
 
+class Configuration(Case):
+    """capsule.toml in the working directory: the entry point, and what tasks declare by default."""
+
+    TOML = """\
+        [workflow]
+        name = "work"
+        version = "1.0"
+        entrypoint = "main.py"
+
+        [tasks]
+        default_compute = "MEDIUM"
+        default_ram = "64MB"
+        default_timeout = "40s"
+        default_max_retries = 0
+        """
+
+    def setUp(self):
+        super().setUp()
+        if harness.task_python()[1] < 11:
+            self.skipTest("Python 3.%d has no tomllib" % harness.task_python()[1])
+        self.write("main.py", HEAD + "@task(name='main', timeout='30s')\ndef main(*args): return list(args)\n")
+
+    def run_here(self, *args, status=0):
+        result = self.check(self.run_capsule("-q", "--json", *args), status)
+        return json.loads(result.out)
+
+    def limits(self, *args):
+        limits = self.run_here(*args)["verdict"]["limits"]
+        return [limits[name]["value"] for name in ("cpu-time", "ram", "timeout")]
+
+    def test_the_entry_point_runs_where_no_file_is_named(self):
+        for name in ("capsule.toml", "Capsule.toml"):
+            with self.subTest(name=name):
+                path = self.write(name, self.TOML)
+                self.assertEqual(self.limits(), ["1m", "64M", "30s"])
+                os.unlink(path)
+        self.refused(self.run_capsule(), "no task given", status=2)
+
+    def test_either_case_of_values_and_a_file_that_is_named(self):
+        self.write("capsule.toml", "[tasks]\ndefault_compute = 'low'\ndefault_ram = '65mb'\n")
+        self.assertEqual(self.limits("main.py"), ["10s", "65M", "30s"])
+        self.assertIn("names no workflow.entrypoint", self.run_here(status=2)["error"]["message"])
+
+    def test_a_main_that_is_no_task_has_the_defaults(self):
+        self.write("capsule.toml", self.TOML)
+        self.write("other.py", "import capsule\ndef main(): pass\n")
+        self.assertEqual(self.limits("other.py"), ["1m", "64M", "40s"])
+
+    def test_pyproject(self):
+        self.write("pyproject.toml", "[tool.capsule.workflow]\nentrypoint = 'main.py'\n[tool.capsule.tasks]\n"
+                                     "default_ram = '66MB'\n[tool.other]\nx = 1979-05-27\n")
+        self.assertEqual(self.limits(), ["unlimited", "66M", "30s"])
+
+    def test_it_can_only_lower(self):
+        self.write("capsule.toml", "[tasks]\ndefault_ram = '2GB'\ndefault_env_variables = ['SECRET']\n")
+        message = self.run_here("main.py", status=2)["error"]["message"]
+        self.assertIn("ram 2G, but --ram is 1G", message)
+        message = self.run_here("--ram", "2G", "main.py", status=2)["error"]["message"]
+        self.assertIn("no --env passes it", message)
+
+    def test_what_is_not_understood(self):
+        for text, word in (("[tasks]\ndefault_ram = '64X'\n", "ram"), ("[tasks]\nram = '64MB'\n", "ram"),
+                           ("[workflow]\nentrypoint = '../x.py'\n", "entrypoint"), ("[other]\n", "other"),
+                           ("x = 1\n", "x")):
+            with self.subTest(text=text):
+                self.write("capsule.toml", text)
+                message = self.run_here("main.py", status=2)["error"]["message"]
+                self.assertIn("capsule.toml", message)
+                self.assertIn(word, message)
+
+    def test_what_is_no_toml(self):
+        self.write("capsule.toml", "x = [")
+        envelope = self.run_here("main.py", status=1)
+        self.assertIn("capsule.toml: ", envelope["error"]["message"])
+        self.assertEqual(envelope["verdict"]["task"]["pass"], "config")
+
+    def test_a_plain_script_does_not_care(self):
+        self.write("capsule.toml", "x = [")
+        self.assertEqual(self.run_here("-c", "print(1)")["stdout"], "1\n")
+        self.write("plain.py", "print(2)")
+        self.assertEqual(self.run_here(self.path("plain.py"))["stdout"], "2\n")
+
+
 class Listing(Case):
     """--list-tasks: what is declared, and what is left of it."""
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "policy/ceiling.h"
+#include "policy/config.h"
 #include "policy/option.h"
 #include "unit.h"
 
@@ -349,11 +350,82 @@ static void test_lists_are_held(void **state)
 	unit_temp_remove(path, dir_fd);
 }
 
+static void test_config(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *entrypoint;
+		uint64_t ram;
+		const char *word; /* NULL: understood */
+	} rows[] = {
+	    {"{}", NULL, LIMIT_NONE, NULL},
+	    {"{\"workflow\":{\"name\":\"n\",\"version\":\"1\",\"entrypoint\":\"a/b.py\"}}", "a/b.py", LIMIT_NONE, NULL},
+	    {"{\"tasks\":{\"default_ram\":\"64MB\",\"default_compute\":\"low\"}}", NULL, 64ULL << 20, NULL},
+	    {"{\"tasks\":{\"default_ram\":\"64X\"}}", NULL, 0, "ram"},
+	    {"{\"tasks\":{\"default_bogus\":1}}", NULL, 0, "bogus"},
+	    {"{\"tasks\":{\"ram\":\"64MB\"}}", NULL, 0, "ram"},
+	    {"{\"tasks\":1}", NULL, 0, "tasks"},
+	    {"{\"other\":{}}", NULL, 0, "other"},
+	    {"{\"workflow\":{\"entrypoint\":\"/etc/x.py\"}}", NULL, 0, "entrypoint"},
+	    {"{\"workflow\":{\"entrypoint\":\"a/../../x.py\"}}", NULL, 0, "entrypoint"},
+	    {"{\"workflow\":{\"entrypoint\":\"--ram\"}}", NULL, 0, "entrypoint"},
+	    {"{\"workflow\":{\"entrypoint\":1}}", NULL, 0, "entrypoint"},
+	    {"{\"workflow\":{\"more\":\"x\"}}", NULL, 0, "more"},
+	    {"[]", NULL, 0, "not understood"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *root = json_loads(rows[i].text, 0, NULL);
+		struct config config;
+		struct error err;
+		int r = config_decode(root, "capsule.toml", &config, &err);
+
+		assert_non_null(root);
+		CHECK((r == 0) == (rows[i].word == NULL), "%s", rows[i].text);
+		CHECK(r == 0 || (strstr(err.detail, "capsule.toml") != NULL && strstr(err.detail, rows[i].word) != NULL),
+		      "%s: %s", rows[i].text, err.detail);
+		CHECK(r < 0 || (unit_same(config.entrypoint, rows[i].entrypoint) &&
+				config.defaults.ram_bytes == rows[i].ram),
+		      "%s", rows[i].text);
+		config_fini(&config);
+		json_decref(root);
+	}
+}
+
+/* What a task says itself holds; what it leaves out is filled in. */
+static void test_config_fills_gaps(void **state)
+{
+	json_t *root = json_loads("{\"tasks\":{\"default_ram\":\"64MB\",\"default_timeout\":\"5s\","
+				  "\"default_allowed_files\":[\"d\"],\"default_env_variables\":[\"A\"]}}",
+				  0, NULL);
+	struct declared declared;
+	struct config config;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(config_decode(root, "capsule.toml", &config, &err), 0);
+	assert_int_equal(decode("ram", "\"32MB\"", &declared, &err), 0);
+	assert_int_equal(config_apply(&config, &declared, &err), 0);
+	assert_int_equal(declared.tasks[0].ram_bytes, 32 << 20);
+	assert_int_equal(declared.tasks[0].wall_ms, 5000);
+	assert_int_equal(declared.tasks[0].file_count, 1);
+	assert_string_equal(declared.tasks[0].env.item[0], "A");
+	declared_fini(&declared);
+	assert_int_equal(decode("env_variables", "[]", &declared, &err), 0);
+	assert_int_equal(config_apply(&config, &declared, &err), 0);
+	assert_int_equal(declared.tasks[0].env.count, 0);
+	declared_fini(&declared);
+	config_fini(&config);
+	json_decref(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_lists),
 					   cmocka_unit_test(test_forms), cmocka_unit_test(test_limits),
-					   cmocka_unit_test(test_lists_are_held)};
+					   cmocka_unit_test(test_lists_are_held), cmocka_unit_test(test_config),
+					   cmocka_unit_test(test_config_fills_gaps)};
 
 	return cmocka_run_group_tests_name("declared", tests, NULL, NULL);
 }

@@ -176,6 +176,29 @@ def declare(wanted, script):
                              "what the tasks declare"))
 
 
+def configure(path):
+    """Reads a configuration. Nothing of the task's runs here."""
+    try:
+        import tomllib
+    except ImportError:
+        try:
+            import tomli as tomllib
+        except ImportError:
+            from pip._vendor import tomli as tomllib
+
+    problem = None
+    with open(path, "rb") as f:
+        try:
+            data = tomllib.load(f)
+        except ValueError as e:
+            problem = str(e)
+    if problem is not None:
+        raise CapsuleError("%s: %s" % (os.path.basename(path), problem))
+    if os.path.basename(path) == "pyproject.toml":
+        data = data.get("tool", {}).get("capsule", {})
+    send(DECLARATION, encode(data, "the configuration"))
+
+
 def run_coroutine(awaitable):
     import asyncio
 
@@ -234,7 +257,9 @@ def main():
     os.set_inheritable(CHANNEL, False)
     sys.argv[:] = [script] + args
     hide_own_frames(script)
-    if mode == "declare":
+    if mode == "config":
+        configure(script)
+    elif mode == "declare":
         declare(wanted, script)
     else:
         call(mode, wanted, script, args)
