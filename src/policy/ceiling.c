@@ -216,13 +216,19 @@ static int lower_hosts(const struct declared_task *task, struct error *err)
 	return error_hint(err, "tasks have no network in this version of capsule-run");
 }
 
-static int lower_retries(const struct declared_task *task, struct error *err)
+/* Where nobody said how often, the file may: each attempt has the limits of one. */
+static int lower_retries(const struct policy *policy, const struct declared_task *task, struct ceiling *ret,
+			 struct error *err)
 {
-	if (task->retries == LIMIT_NONE || task->retries == 0)
+	const struct option_row *row = &option_table[OPTION_MAX_RETRIES];
+	uint64_t allowed = policy_is_explicit(policy, OPTION_MAX_RETRIES) ? policy->retry.max : row->max;
+
+	ret->retries = task->retries == LIMIT_NONE ? policy->retry.max : task->retries;
+	if (task->retries == LIMIT_NONE || task->retries <= allowed)
 		return 0;
-	error_set(err, NAME, 0, "task '%s' declares max_retries %llu, but it is tried once", task->name,
-		  (unsigned long long)task->retries);
-	return error_hint(err, "tasks are not tried again in this version of capsule-run");
+	error_set(err, NAME, 0, "task '%s' declares max_retries %llu, but --max-retries is at most %llu", task->name,
+		  (unsigned long long)task->retries, (unsigned long long)allowed);
+	return error_hint(err, "--max-retries %llu allows it", (unsigned long long)task->retries);
 }
 
 int ceiling_lower(const struct policy *policy, const struct declared_task *task, struct ceiling *ret, struct error *err)
@@ -232,13 +238,16 @@ int ceiling_lower(const struct policy *policy, const struct declared_task *task,
 	memset(ret, 0, sizeof(*ret));
 	ret->limits = policy->limits;
 	r = lower(policy, task, "ram", OPTION_RAM, task->ram_bytes, &ret->limits.ram_bytes, ret, err);
+	/* Below the lower limit the soft one means nothing. */
+	if (ret->limits.ram_soft_bytes > ret->limits.ram_bytes)
+		ret->limits.ram_soft_bytes = LIMIT_NONE;
 	if (r == 0)
 		r = lower(policy, task, "compute", OPTION_CPU_TIME, task->cpu_time_ms, &ret->limits.cpu_time_ms, ret,
 			  err);
 	if (r == 0)
 		r = lower(policy, task, "timeout", OPTION_TIMEOUT, task->wall_ms, &ret->limits.wall_ms, ret, err);
 	if (r == 0)
-		r = lower_retries(task, err);
+		r = lower_retries(policy, task, ret, err);
 	if (r == 0)
 		r = lower_files(policy, task, ret, err);
 	if (r == 0)
@@ -261,6 +270,10 @@ int ceiling_apply(struct ceiling *ceiling, struct policy *policy, struct error *
 	struct policy_files *files = &policy->files;
 
 	policy->limits = ceiling->limits;
+	if (policy->retry.max != ceiling->retries) {
+		policy->retry.max = ceiling->retries;
+		policy->origin[OPTION_MAX_RETRIES] = ORIGIN_DECLARED;
+	}
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		if ((ceiling->lowered & (1ULL << i)) != 0)
 			policy->origin[i] = ORIGIN_DECLARED;

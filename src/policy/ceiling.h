@@ -13,6 +13,7 @@
 struct ceiling {
 	struct policy_limits limits;
 	uint64_t lowered; /* 1 << enum option_id of those that the task declares */
+	uint64_t retries;
 	bool has_files;
 	struct policy_bind *binds;
 	size_t bind_count;

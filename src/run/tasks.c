@@ -48,6 +48,7 @@ static void make_question(const struct policy *policy, enum policy_pass pass, st
 	own->limits.inodes = least(policy->limits.inodes, DECLARE_INODES);
 	own->limits.output_bytes = least(policy->limits.output_bytes, DECLARE_OUTPUT_BYTES);
 	own->limits.stall_ms = LIMIT_NONE;
+	own->retry.max = 0;
 }
 
 struct asker {

@@ -386,6 +386,15 @@ class Declared(Case):
         envelope = self.envelope(code, status=137, env=dict(os.environ, SECRET="x"))
         self.assertEqual((envelope["stdout"], envelope["error"]["error_type"]), ("None\n", "oom"))
 
+    def test_retries_are_made_for_the_entry_too_and_counted(self):
+        """That project never tries main again, and tells the maximum in place of what was made."""
+        code = ("import os\n@task(max_retries=5)\ndef main():\n    n = len(os.listdir('.'))\n"
+                "    open(str(n), 'w').close()\n    if n < 1: raise ValueError(n)\n    return n\n")
+        envelope = self.envelope(code)
+        self.assertEqual((envelope["result"], envelope["execution"]["retries"]), (1, 1))
+        self.says_no("@task(max_retries=3)\ndef main(): pass\n", "max_retries 3", "at most 2",
+                     opts=("--max-retries", "2"))
+
     def test_two_tasks_of_one_name(self):
         self.says_no("@task\ndef main(): pass\n@task(name='main', ram='1MB')\ndef b(): pass\n", "two tasks are named",
                      status=1)

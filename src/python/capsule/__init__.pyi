@@ -19,6 +19,9 @@ class _Error(TypedDict):
 
 class _Options(TypedDict, total=False):
     ram: _Amount
+    ram_soft: _Amount
+    io_read_bps: _Amount
+    io_write_bps: _Amount
     pids: int
     cpu: _Amount
     cpu_time: _Amount
@@ -45,6 +48,10 @@ class _Options(TypedDict, total=False):
     profile: Union[_Path, Sequence[_Path]]
     require: Union[str, Sequence[str]]
     result: _Path
+    max_retries: int
+    retry_on: str
+    retry_delay: _Amount
+    timeline: Union[bool, str]
 
 class Result(Dict[str, Any]):
     @property
