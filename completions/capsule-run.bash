@@ -31,6 +31,9 @@ _capsule_run()
 		[--python]='@file'
 		[--venv]='@dir'
 		[-e]='@variable' [--env]='@variable'
+		[--task]='@any'
+		[--args-file]='@file'
+		[--accept-declared]='@flag'
 		[-n]='@flag' [--no-stdin]='@flag'
 		[--raw-terminal]='@flag'
 		[--filter]='default strict'
@@ -48,6 +51,7 @@ _capsule_run()
 		[--print-policy]='@flag'
 		[--list-profiles]='@flag'
 		[--doctor]='@flag'
+		[--list-tasks]='@flag'
 		[-h]='@group' [--help]='@group'
 		[-V]='@flag' [--version]='@flag'
 	)

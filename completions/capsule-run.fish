@@ -51,7 +51,7 @@ set -g __capsule_run_group -x -a '$__capsule_run_groups'
 # BEGIN OPTIONS: from the option table, by make update-docs
 set -g __capsule_run_layers user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup
 set -g __capsule_run_groups limits files task run all
-set -g __capsule_run_valued -c -m --ram --ram-soft --pids --cpu --io-read-bps --io-write-bps --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --filter --profile --max-retries --retry-on --retry-delay --result --require
+set -g __capsule_run_valued -c -m --ram --ram-soft --pids --cpu --io-read-bps --io-write-bps --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --task --args-file --filter --profile --max-retries --retry-on --retry-delay --result --require
 complete -c capsule-run -n __capsule_run_options -l ram -x -a '64M 256M 512M 1G 4G' -d 'memory of the task, tmpfs and cache included'
 complete -c capsule-run -n __capsule_run_options -l ram-soft -x -a '64M 256M 512M 1G 4G unlimited' -d 'memory from which it is to do with less'
 complete -c capsule-run -n __capsule_run_options -l pids -x -a '64 256 1024 4096' -d 'processes and threads'
@@ -77,6 +77,9 @@ complete -c capsule-run -n __capsule_run_options -l runtime -x -a 'system closur
 complete -c capsule-run -n __capsule_run_options -l python $__capsule_run_file -d 'the interpreter (default: PATH\'s python3)'
 complete -c capsule-run -n __capsule_run_options -l venv $__capsule_run_dir -d 'the interpreter of a virtual environment'
 complete -c capsule-run -n __capsule_run_options -s e -l env $__capsule_run_variable -d 'pass a variable; nothing else is passed'
+complete -c capsule-run -n __capsule_run_options -l task $__capsule_run_any -d 'which task of a task file to call'
+complete -c capsule-run -n __capsule_run_options -l args-file $__capsule_run_file -d 'what a task is called with, as JSON'
+complete -c capsule-run -n __capsule_run_options -l accept-declared -d 'allow the files and variables it asks for'
 complete -c capsule-run -n __capsule_run_options -s n -l no-stdin -d 'empty standard input'
 complete -c capsule-run -n __capsule_run_options -l raw-terminal -d 'let its escape sequences act on your terminal'
 complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict' -d 'the system calls that it may make'
@@ -94,6 +97,7 @@ complete -c capsule-run -n __capsule_run_options -s v -l verbose -d 'say what is
 complete -c capsule-run -n __capsule_run_options -l print-policy -d 'print what would be in force, and why'
 complete -c capsule-run -n __capsule_run_options -l list-profiles -d 'print the profiles that have a name'
 complete -c capsule-run -n __capsule_run_options -l doctor -d 'try what tasks need here, and say what is missing'
+complete -c capsule-run -n __capsule_run_options -l list-tasks -d 'print a task file\'s tasks, and what is left to them'
 complete -c capsule-run -n __capsule_run_options -s h -l help $__capsule_run_group -d 'explain the options of a group, or all'
 complete -c capsule-run -n __capsule_run_options -s V -l version -d 'print the version'
 # END OPTIONS

@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	examples/slurm/array.sbatch \
 	examples/slurm/tasks.sbatch \
 	examples/systemd/capsule-task@.service \
+	examples/tasks.py \
 	scripts/build \
 	scripts/check \
 	scripts/check-package \

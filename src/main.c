@@ -15,7 +15,9 @@
 #include "policy/profile_file.h"
 #include "run/envelope.h"
 #include "run/supervisor.h"
+#include "run/tasks.h"
 #include "tool/doctor.h"
+#include "tool/list_tasks.h"
 
 static int report(const struct error *err, int status)
 {
@@ -37,6 +39,8 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 {
 	struct cli cli = {CLI_RUN, NULL};
 	struct error err;
+	int status = 125;
+	int r;
 
 	if (policy_init(policy, &err) < 0)
 		return report(&err, 125);
@@ -57,9 +61,16 @@ static int run(struct policy *policy, int argc, char *argv[], int stdio_closed, 
 		return fflush(stdout) == 0 ? 0 : 125;
 	}
 	log_set_level(policy->quiet ? LOG_QUIET : policy->verbose ? LOG_VERBOSE : LOG_NORMAL);
+	if (cli.action == CLI_LIST_TASKS) {
+		r = list_tasks(policy, argv, stdio_closed, stdout, &status, ret_raise, &err);
+		return r < 0 ? report(&err, 2) : status;
+	}
 	if (cli.action == CLI_DOCTOR)
 		return doctor(policy, argv, stdout, ret_raise);
-	return supervise(policy, argv, stdio_closed, ret_raise);
+	r = tasks_prepare(policy, argv, stdio_closed, &status, ret_raise, &err);
+	if (r < 0)
+		return report_usage(policy, cli.action, &err);
+	return r > 0 ? status : supervise(policy, argv, stdio_closed, NULL, ret_raise);
 }
 
 int main(int argc, char *argv[])

@@ -354,6 +354,8 @@ def fill_stage(args, stage):
     shutil.copytree(os.path.join(args.srcdir, "completions"), os.path.join(stage, "completions"))
     shutil.copytree(os.path.join(args.srcdir, "doc"), os.path.join(stage, "doc"))
     shutil.copytree(os.path.join(args.srcdir, "examples"), os.path.join(stage, "examples"), ignore=ignore)
+    shutil.copytree(os.path.join(args.srcdir, "src", "python", "capsule"),
+                    os.path.join(stage, "src", "python", "capsule"), ignore=ignore)
     shutil.copy(os.path.join(HERE, "run.py"), os.path.join(stage, "tests", "run.py"))
     shutil.copy(os.path.join(args.builddir, "capsule-run"), os.path.join(stage, "capsule-run"))
     for root, dirs, files in os.walk(stage):

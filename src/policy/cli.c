@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/config_file.h"
 #include "policy/help.h"
 #include "policy/option.h"
 #include "policy/profile_file.h"
@@ -19,6 +20,10 @@ const struct cli_action_row cli_action_table[] = {
      "Tries each layer and each rung for real on this host, and says how to get what is missing; with "
      "--json for programs. Status 0: all holds; 1: tasks start, with something weaker; 125: none "
      "can start."},
+    {"list-tasks", 0, CLI_LIST_TASKS, NULL, "print a task file's tasks, and what is left to them",
+     "The file is imported as before a run, and no task is called. For each task what it declares and what of it the "
+     "other options allow; with --json for programs. Status 0: each can be run so; 1: some declares more than is "
+     "allowed. See capsule-run-tasks(7)."},
     {"help", 'h', CLI_HELP, "[GROUP]", "explain the options of a group, or all",
      "Groups: limits, files, task, run. Without one, the usual options are listed."},
     {"version", 'V', CLI_VERSION, NULL, "print the version", NULL},
@@ -140,8 +145,8 @@ static int parse_action(struct cursor *at, const struct cli_action_row *row, con
 		return usage_error(err);
 	}
 	if (at->cli.action != CLI_RUN && at->cli.action != row->action && !is_information(row->action)) {
-		error_set(err, "usage", 0, "--doctor and --print-policy exclude each other");
-		error_hint(err, "both look at the same options: start each by itself");
+		error_set(err, "usage", 0, "--doctor, --list-tasks and --print-policy exclude each other");
+		error_hint(err, "they look at the same options: start each by itself");
 		return usage_error(err);
 	}
 	at->cli.action = row->action;
@@ -302,9 +307,15 @@ static int apply_settings(struct policy *draft, const struct cursor *at, struct 
 /* Options that go with one action only. */
 static int check_action(const struct policy *draft, enum cli_action action, struct error *err)
 {
-	if (action == CLI_DOCTOR && draft->result != NULL) {
-		error_set(err, "usage", 0, "--result: not with --doctor, which writes no verdict");
-		return error_hint(err, "capsule-run --doctor --json >FILE");
+	if ((action == CLI_DOCTOR || action == CLI_LIST_TASKS) && draft->result != NULL) {
+		const char *name = action == CLI_DOCTOR ? "doctor" : "list-tasks";
+
+		error_set(err, "usage", 0, "--result: not with --%s, which writes no verdict", name);
+		return error_hint(err, "capsule-run --%s --json >FILE", name);
+	}
+	if (action == CLI_LIST_TASKS && draft->command.kind != COMMAND_SCRIPT) {
+		error_set(err, "usage", 0, "--list-tasks: needs a task file");
+		return error_hint(err, "capsule-run --list-tasks FILE.py");
 	}
 	if (action == CLI_PRINT_POLICY && draft->json) {
 		error_set(err, "usage", 0, "--json: not with --print-policy, which prints a profile");
@@ -348,6 +359,12 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 		return usage_error(err);
 	}
 	*ret = at.cli;
+	if ((at.cli.action == CLI_RUN || at.cli.action == CLI_LIST_TASKS) && draft->command.kind == COMMAND_NONE &&
+	    config_find() != NULL) {
+		draft->command.from_config = true;
+		if (set_command(draft, COMMAND_SCRIPT, config_find(), 0, NULL, err) < 0)
+			return -ENOMEM;
+	}
 	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE)
 		return no_task(draft, &at, err);
 	if (at.cli.action == CLI_DOCTOR && draft->command.kind != COMMAND_NONE) {

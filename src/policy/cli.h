@@ -4,7 +4,8 @@
 
 #include "policy/policy.h"
 
-enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY, CLI_LIST_PROFILES, CLI_DOCTOR };
+enum cli_action { CLI_RUN, CLI_HELP, CLI_VERSION, CLI_PRINT_POLICY, CLI_LIST_PROFILES, CLI_DOCTOR,
+		  CLI_LIST_TASKS };
 
 /* What the command line asks for. */
 struct cli {

@@ -178,6 +178,19 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .values = OPTION_VALUES_VARIABLE,
 		    .more = "NAME alone passes on the value here. Of the same name the last one "
 			    "counts. Repeatable."},
+    [OPTION_TASK] = {"task", 0, .group = OPTION_GROUP_TASK, STRING(command.task, NULL, "NAME"),
+		     .help = "which task of a task file to call", .line_only = true,
+		     .more = "Without it the task named main, else its function of that name, else the first task. For files "
+			     "that import capsule: see capsule-run-tasks(7)."},
+    [OPTION_ARGS_FILE] = {"args-file", 0, .group = OPTION_GROUP_TASK, STRING(command.args_file, NULL, "FILE"),
+			  .help = "what a task is called with, as JSON", .line_only = true,
+			  .values = OPTION_VALUES_FILE,
+			  .more = "A list of arguments, or an object with args, a list, and kwargs, an object. Instead of "
+				  "arguments behind the file's name, which are texts."},
+    [OPTION_ACCEPT_DECLARED] = {"accept-declared", 0, .group = OPTION_GROUP_TASK, FLAG(command.accept_declared),
+				.help = "allow the files and variables it asks for",
+				.more = "For files that import capsule. Otherwise what a task declares must be allowed by --bind and --env. Limits that it "
+					"declares can only be lower than those that hold."},
     [OPTION_NO_STDIN] = {"no-stdin", 'n', .group = OPTION_GROUP_TASK, FLAG(command.no_stdin),
 			 .help = "empty standard input", .common = true,
 			 .more =

@@ -71,7 +71,7 @@ int policy_parse_bind(const char *text, struct policy_bind *ret, struct error *e
 	AUTO_FREE char *copy = strdup(text);
 	char *part[3] = {copy, NULL, NULL};
 	size_t parts = 1;
-	struct policy_bind bind = {NULL, NULL, false};
+	struct policy_bind bind = {NULL, NULL, false, NULL};
 
 	if (copy == NULL)
 		return error_set(err, "usage", ENOMEM, "--bind");
@@ -122,8 +122,10 @@ char *policy_describe_origin(const struct policy *policy, enum origin origin, ch
 	unsigned int number = origin;
 	size_t profile = (number >> 16) - 1;
 
-	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE ||
-	    profile >= policy->profile_paths.count) {
+	if (origin == ORIGIN_DECLARED) {
+		(void)snprintf(buf, size, "declared by the task");
+	} else if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE ||
+		   profile >= policy->profile_paths.count) {
 		(void)snprintf(buf, size, "%s",
 			       origin == ORIGIN_DEFAULT ? "default" : "command line");
 	} else {
@@ -142,7 +144,7 @@ int policy_locate(const struct policy *policy, enum origin origin, struct error 
 {
 	char place[256];
 
-	if (origin == ORIGIN_DEFAULT || origin == ORIGIN_COMMAND_LINE)
+	if (origin == ORIGIN_DEFAULT || origin >= ORIGIN_COMMAND_LINE)
 		return err->errnum > 0 ? -err->errnum : -EINVAL;
 	return error_prefix(err,
 			    "%s: ", policy_describe_origin(policy, origin, place, sizeof(place)));
@@ -264,6 +266,14 @@ static int finalize_json(struct policy *draft, struct error *err)
 	return 0;
 }
 
+static int finalize_arguments(struct policy *draft, struct error *err)
+{
+	if (draft->command.args_file == NULL || draft->command.args.count == 0)
+		return 0;
+	error_set(err, "usage", 0, "--args-file: not with arguments on the command line");
+	return error_hint(err, "put all of them into the file, or behind the task's name");
+}
+
 static int finalize_require(struct policy *draft, struct error *err)
 {
 	for (size_t i = 0; i < draft->require.count; i++) {
@@ -378,6 +388,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = finalize_json(draft, err);
 	if (r == 0)
+		r = finalize_arguments(draft, err);
+	if (r == 0)
 		r = finalize_require(draft, err);
 	if (r == 0)
 		r = finalize_retry(draft, err);
@@ -425,12 +437,15 @@ void policy_fini(struct policy *policy)
 	for (size_t i = 0; i < policy->files.bind_count; i++) {
 		free(policy->files.binds[i].host);
 		free(policy->files.binds[i].guest);
+		free(policy->files.binds[i].within);
 	}
 	free(policy->files.binds);
 	free(policy->files.dir);
 	strlist_fini(&policy->files.bind);
 	strlist_fini(&policy->files.src);
 	free(policy->command.target);
+	free(policy->command.task);
+	free(policy->command.args_file);
 	free(policy->command.python);
 	free(policy->command.venv);
 	strlist_fini(&policy->command.args);

@@ -46,6 +46,9 @@ enum option_id {
 	OPTION_PYTHON,
 	OPTION_VENV,
 	OPTION_ENV,
+	OPTION_TASK,
+	OPTION_ARGS_FILE,
+	OPTION_ACCEPT_DECLARED,
 	OPTION_NO_STDIN,
 	OPTION_RAW_TERMINAL,
 	OPTION_FILTER,
@@ -63,9 +66,9 @@ enum option_id {
 	OPTION_MAX,
 };
 
-/* Where a value came from; a later one is larger and wins. Lines of profiles are between the two:
- * see policy_origin_at(). */
-enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
+/* Where a value came from; a later one is larger and wins. Lines of profiles are between the first two:
+ * see policy_origin_at(). The last is a task's own declaration, which can only narrow (ceiling.h). */
+enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX - 1, ORIGIN_DECLARED = INT32_MAX };
 
 #define POLICY_PROFILES_MAX	 16
 #define POLICY_RETRIES_MAX	 100
@@ -108,6 +111,7 @@ struct policy_bind {
 	char *host;  /* as given */
 	char *guest; /* as given, absolute; NULL: the host's absolute path */
 	bool writable;
+	char *within; /* a real directory in which it must lie, or NULL */
 };
 
 /* What of the system's Python a task is shown; the words of --runtime, in order. */
@@ -125,6 +129,7 @@ struct policy_files {
 	struct strlist bind; /* as given */
 	struct strlist src;
 	enum policy_runtime runtime;
+	bool relative_to_root; /* a task declares files: relative paths begin at /, where they are shown */
 	struct policy_bind *binds; /* parsed by policy_finalize() */
 	size_t bind_count;
 };
@@ -138,14 +143,28 @@ enum command_kind {
 	COMMAND_EXEC,	/* a program that is not Python */
 };
 
+/* How a script is run. */
+enum policy_pass {
+	PASS_SCRIPT,  /* as python3 does */
+	PASS_CONFIG,  /* it is capsule.toml, which is read */
+	PASS_DECLARE, /* a task file is imported and says which tasks it has */
+	PASS_CALL,    /* a task file is imported and a task of it called */
+	PASS_CALL_FUNCTION, /* or its main(), which is no task */
+};
+
 struct policy_command {
 	enum command_kind kind;
+	enum policy_pass pass;
+	bool from_config; /* target is the file that names what is run */
+	char *task; /* of a task file: what is called; NULL in PASS_DECLARE: what the file has for an entry */
 	char *target; /* path, code, module or program; NULL for COMMAND_STDIN */
 	struct strlist args;
+	char *args_file; /* what a task is called with, as JSON; or NULL */
 	char *python; /* a path, or a name for PATH */
 	char *venv;
 	struct strlist env; /* as given: NAME or NAME=VALUE */
 	struct strlist env_set; /* NAME=VALUE, looked up by policy_finalize() */
+	bool accept_declared; /* the files, variables and hosts that a task file declares are allowed */
 	bool no_stdin;
 	bool raw_terminal; /* the task's escape sequences reach the caller's terminal */
 	enum policy_filter filter;
@@ -214,6 +233,18 @@ int policy_locate(const struct policy *policy, enum origin origin, struct error 
  * reads back as the same policy. Not for lists.
  */
 bool policy_is_explicit(const struct policy *policy, enum option_id id);
+
+/* True for a run that is made to learn what the user's run needs. */
+static inline bool policy_is_question(const struct policy *policy)
+{
+	return policy->command.pass == PASS_DECLARE || policy->command.pass == PASS_CONFIG;
+}
+
+/* True when what the task prints is kept in memory. */
+static inline bool policy_captures(const struct policy *policy)
+{
+	return policy->json || policy_is_question(policy);
+}
 
 /* True when a numeric limit was given as "unlimited". */
 bool policy_is_open(const struct policy *policy, enum option_id id);

@@ -41,6 +41,7 @@ static struct run blank(const struct policy *policy)
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 
 	stall_init(&run.stall, policy->limits.stall_ms);
+	answer_init(&run.verdict.answer);
 	run.verdict.started_at = clock_now();
 	run.verdict.timeline.next_ms = NEVER;
 	return run;
@@ -168,6 +169,7 @@ static void release(struct run *run)
 	relay_out_fini(&run->err);
 	relay_out_fini(&run->tty);
 	tail_fini(&run->tail);
+	answer_fini(&run->verdict.answer);
 	capture_fini(&run->captured[0]);
 	capture_fini(&run->captured[1]);
 	terminal_fini(&run->terminal);

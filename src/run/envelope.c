@@ -16,6 +16,11 @@ static json_t *task_name_json(const struct policy_command *command)
 	char name[256];
 	const char *slash;
 
+	if (command->task != NULL) {
+		(void)snprintf(name, sizeof(name), "%s", command->task);
+		error_sanitize(name);
+		return json_string(name);
+	}
 	switch (command->kind) {
 	case COMMAND_SCRIPT:
 	case COMMAND_EXEC:
@@ -45,7 +50,9 @@ static const char *error_type(const struct verdict *verdict)
 	if (verdict->outcome == OUTCOME_SIGNALED || (verdict->outcome == OUTCOME_EXITED && verdict->exit_code != 0))
 		return "task_error";
 	if (verdict->outcome == OUTCOME_EXITED)
-		return verdict->status == 123 ? limit_hit_name(LIMIT_HIT_OUTPUT) : outcome_name(OUTCOME_FAILED);
+		return verdict->status == 123 ? limit_hit_name(LIMIT_HIT_OUTPUT)
+		       : verdict->status == 1 ? "task_error"
+					      : outcome_name(OUTCOME_FAILED);
 	return outcome_name(verdict->outcome);
 }
 
@@ -113,16 +120,25 @@ static int write_text(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* Takes root. */
-static int print(json_t *root, int fd, struct error *err)
+/* Takes root. result: what goes in place of its result, which is null and before all that others wrote; or NULL. */
+static int print(json_t *root, const char *result, int fd, struct error *err)
 {
+	static const char none[] = "\"result\":null";
 	AUTO_FREE char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
-	int r;
+	const char *rest = text;
+	int r = 0;
 
 	json_decref(root);
 	if (text == NULL)
 		return error_set(err, "json", ENOMEM, "make the envelope");
-	r = write_text(fd, text, strlen(text));
+	if (result != NULL && (rest = strstr(text, none)) != NULL) {
+		rest += sizeof(none) - 1;
+		r = write_text(fd, text, (size_t)(rest - text) - strlen("null"));
+		if (r == 0)
+			r = write_text(fd, result, strlen(result));
+	}
+	if (r == 0)
+		r = write_text(fd, rest, strlen(rest));
 	if (r == 0)
 		r = write_text(fd, "\n", 1);
 	return r < 0 ? error_set(err, "json", -r, "write standard output") : 0;
@@ -131,17 +147,44 @@ static int print(json_t *root, int fd, struct error *err)
 int envelope_write(const struct verdict *verdict, const struct policy *policy, const struct plan *plan,
 		   const struct envelope_output *output, int fd, struct error *err)
 {
+	bool has_result = verdict->status == 0 && verdict->answer.state == ANSWER_TAKEN;
+	AUTO_FREE char *result = has_result ? answer_print(&verdict->answer) : NULL;
 	json_t *root = json_pack("{s:b, s:n, s:o, s:o}", "success", verdict->status == 0, "result", "error",
 				 verdict->status == 0 ? json_null() : run_error_json(verdict, policy), "execution",
 				 execution_json(policy, verdict));
 
-	if (root != NULL && (put_output(root, "stdout", "stdout_base64", output->out) < 0 ||
+	if (root != NULL && ((has_result && result == NULL) ||
+			     put_output(root, "stdout", "stdout_base64", output->out) < 0 ||
 			     put_output(root, "stderr", "stderr_base64", output->err) < 0 ||
 			     json_object_set_new(root, "verdict", verdict_json(verdict, policy, plan)) < 0)) {
 		json_decref(root);
 		root = NULL;
 	}
-	return print(root, fd, err);
+	return print(root, result, fd, err);
+}
+
+int envelope_write_result(const struct answer *answer, bool mid_line, int fd, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	int r = 0;
+
+	if (json_is_null(answer->value))
+		return 0;
+	text = answer_print(answer);
+	if (text == NULL)
+		return error_set(err, "json", ENOMEM, "print the result");
+	if (mid_line)
+		r = envelope_write_text(fd, "\n", 1, err);
+	if (r == 0)
+		r = envelope_write_text(fd, text, strlen(text), err);
+	return r < 0 ? r : envelope_write_text(fd, "\n", 1, err);
+}
+
+int envelope_write_text(int fd, const char *text, size_t len, struct error *err)
+{
+	int r = write_text(fd, text, len);
+
+	return r < 0 ? error_set(err, "stdio", -r, "write standard %s", fd == STDOUT_FILENO ? "output" : "error") : 0;
 }
 
 int envelope_write_usage(const struct policy *policy, const struct error *why, int fd, struct error *err)
@@ -153,5 +196,5 @@ int envelope_write_usage(const struct policy *policy, const struct error *why, i
 			       "error", "error_type", "usage", "message", clean.detail, "execution",
 			       execution_json(policy, NULL), "stdout", "", "stdout_base64", "stderr", "",
 			       "stderr_base64", "verdict"),
-		     fd, err);
+		     NULL, fd, err);
 }

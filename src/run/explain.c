@@ -59,6 +59,10 @@ static void explain_exit(const struct verdict *verdict, const struct policy *pol
 			       limit_text(policy, OPTION_OUTPUT, limit, sizeof(limit)));
 	else if (verdict->out.errnum != 0 || verdict->err.errnum != 0)
 		(void)snprintf(buf + len, EXPLAIN_MAX - len, ", and what it printed could not be written.");
+	else if (verdict->exit_code == 0 && verdict->answer.state == ANSWER_MISSING)
+		(void)snprintf(buf + len, EXPLAIN_MAX - len, ", without a result.");
+	else if (verdict->exit_code == 0 && verdict->answer.state == ANSWER_REFUSED)
+		(void)snprintf(buf + len, EXPLAIN_MAX - len, ", and its result was refused: %s.", verdict->answer.why);
 	else
 		(void)snprintf(buf + len, EXPLAIN_MAX - len, ".");
 }

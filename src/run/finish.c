@@ -1,6 +1,7 @@
 /* The last parts of a run: what was found, and what is handed over. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -12,6 +13,19 @@
 static uint64_t written(const struct relay_out *relay)
 {
 	return relay->seen;
+}
+
+bool run_take_declaration(struct run *run, json_t **ret)
+{
+	const struct verdict *verdict = &run->verdict;
+
+	if (!policy_is_question(run->policy))
+		return false;
+	*ret = verdict->status == 0 ? json_incref(verdict->answer.value) : NULL;
+	/* The next run has a mask and a descriptor of its own. */
+	if (run->signal_fd >= 0 && *ret != NULL)
+		(void)sigprocmask(SIG_SETMASK, &run->caller_mask, NULL);
+	return *ret != NULL;
 }
 
 void run_take_peaks(struct run *run)
@@ -74,21 +88,64 @@ void run_advise(struct run *run)
 	advice_give(run->policy, &run->plan, text, verdict);
 }
 
-void run_print_envelope(struct run *run, int stdio_closed)
+/* What a task file printed that could not be imported: on a terminal without what acts on it. */
+static int print_captured(const struct run *run, struct error *err)
+{
+	const struct capture *said = &run->captured[1];
+	AUTO_FREE char *text = NULL;
+	struct scrub scrub;
+	size_t len;
+
+	if (said->len == 0)
+		return 0;
+	if (isatty(STDERR_FILENO) != 1)
+		return envelope_write_text(STDERR_FILENO, said->bytes, said->len, err);
+	text = malloc(SCRUB_ROOM(said->len) + SCRUB_RESTORE_MAX);
+	if (text == NULL)
+		return error_set(err, "stdio", ENOMEM, "standard error");
+	scrub_init(&scrub);
+	len = scrub_run(&scrub, said->bytes, said->len, text);
+	len += scrub_restore(&scrub, text + len);
+	return envelope_write_text(STDERR_FILENO, text, len, err);
+}
+
+static void write_verdict(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	struct error err;
+
+	if (run->plan.result_fd < 0 || verdict_write(verdict, run->policy, &run->plan, run->plan.result_fd, &err) == 0)
+		return;
+	log_error(&err);
+	if (verdict->status == 0)
+		verdict->status = 125;
+}
+
+void run_hand_over(struct run *run, int stdio_closed)
 {
 	const struct envelope_output output = {&run->captured[0], &run->captured[1]};
 	struct verdict *verdict = &run->verdict;
+	bool fails = policy_is_question(run->policy);
+	bool has_result;
 	struct error err;
 	int r;
 
+	write_verdict(run);
+	has_result = verdict->status == 0 && verdict->answer.state == ANSWER_TAKEN;
+	if (!run->policy->json && !fails && !has_result)
+		return;
 	/* The reader may be slow or gone. Signals end us again, so by then there is nothing left to clean up. */
 	cgroup_remove(&run->cg);
 	if (run->signal_fd >= 0)
 		(void)sigprocmask(SIG_SETMASK, &run->caller_mask, NULL);
-	if ((stdio_closed & 2) != 0)
+	if (!run->policy->json && fails)
+		r = (stdio_closed & 4) != 0 ? 0 : print_captured(run, &err);
+	else if ((stdio_closed & 2) != 0)
 		r = error_set(&err, "json", EBADF, "write standard output");
-	else
+	else if (run->policy->json)
 		r = envelope_write(verdict, run->policy, &run->plan, &output, STDOUT_FILENO, &err);
+	else
+		r = envelope_write_result(&verdict->answer, run->out.mid_line || run->tty.mid_line, STDOUT_FILENO, &err);
 	if (r == 0)
 		return;
 	log_error(&err);

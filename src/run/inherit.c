@@ -33,7 +33,7 @@ void inherit_wipe(char **argv)
 int inherit_close(struct init_args *args, struct error *err)
 {
 	const struct stage_ctx *ctx = &args->ctx;
-	int keep[8 + TREES_MAX];
+	int keep[16 + TREES_MAX];
 	size_t count = 0;
 	unsigned int next = 3;
 
@@ -41,6 +41,7 @@ int inherit_close(struct init_args *args, struct error *err)
 		return error_set(err, "init", E2BIG, "more than %d things to show", TREES_MAX);
 	keep[count++] = args->channel_fd;
 	keep[count++] = ctx->script_fd;
+	keep[count++] = ctx->answer_fd;
 	for (unsigned int i = 0; i < 3; i++)
 		keep[count++] = ctx->stdio_fd[i];
 	for (size_t i = 0; i < ctx->tree_count; i++)

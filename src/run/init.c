@@ -538,6 +538,7 @@ static void close_setup(struct stage_ctx *ctx)
 		close_fd(&ctx->stdio_fd[fd]);
 	}
 	close_fd(&ctx->script_fd);
+	close_fd(&ctx->answer_fd);
 	for (size_t i = 0; i < ctx->tree_count; i++)
 		if (ctx->trees[i].tree_fd >= 0)
 			(void)close(ctx->trees[i].tree_fd);

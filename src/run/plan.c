@@ -12,6 +12,8 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "python/taskfile.h"
+#include "run/arguments.h"
 #include "run/python.h"
 #include "run/tree.h"
 
@@ -184,6 +186,30 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 	return r;
 }
 
+/* What a task file needs beside itself. */
+static int add_module(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	bool has_arguments = policy->command.args_file != NULL && !policy_is_question(policy);
+	int r = has_arguments ? arguments_read(policy->command.args_file, &plan->arguments, err) : 0;
+
+	if (r < 0)
+		return r;
+	plan->module = calloc(taskfile_part_count + 1, sizeof(*plan->module));
+	if (plan->module == NULL)
+		return error_set(err, "script", ENOMEM, "the module capsule");
+	for (size_t i = 0; i < taskfile_part_count; i++) {
+		plan->module[i] = (struct stage_file){taskfile_parts[i].name, taskfile_parts[i].text};
+		/* Whole pages, and the directories. */
+		plan->script_bytes += strlen(taskfile_parts[i].text) + 8192;
+	}
+	plan->module_count = taskfile_part_count;
+	if (has_arguments) {
+		plan->module[plan->module_count++] = (struct stage_file){ARGUMENTS_NAME, plan->arguments};
+		plan->script_bytes += strlen(plan->arguments) + 8192;
+	}
+	return 0;
+}
+
 /* A script that comes from a pipe is read once, so that every attempt has it. */
 static int keep_script(const char *path, struct plan *plan, struct error *err)
 {
@@ -207,6 +233,7 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 	const char *base;
 	char magic[4];
 	int n;
+	int r;
 
 	plan->script_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (plan->script_fd < 0 || fstat(plan->script_fd, &st) < 0) {
@@ -243,6 +270,9 @@ static int open_script(const struct policy *policy, struct plan *plan, struct er
 		return error_hint(err, "--exec runs programs: capsule-run --exec -- %s", path);
 	}
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	r = policy->command.pass == PASS_SCRIPT ? 0 : add_module(policy, plan, err);
+	if (r < 0)
+		return r;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");
 	return n < 0 ? error_set(err, "script", ENOMEM, "%s", path) : 0;
@@ -293,7 +323,7 @@ static int set_terminal_env(const struct policy *policy, struct strlist *env)
 	static const char *const names[] = {"TERM", "COLORTERM"};
 	int r = 0;
 
-	if (policy->json)
+	if (policy_captures(policy))
 		return 0;
 	if (!isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO) &&
 	    (policy->command.no_stdin || !isatty(STDIN_FILENO)))
@@ -418,7 +448,8 @@ static int plan_nofile(const struct policy *policy, struct plan *plan, struct er
 static int add_bind(const struct policy *policy, struct plan *plan, enum option_id id, size_t i,
 		    const struct policy_bind *bind, struct error *err)
 {
-	const char *option = id == OPTION_SRC ? "--src" : "--bind";
+	bool is_declared = policy->item_origin[id][i] == ORIGIN_DECLARED;
+	const char *option = id == OPTION_SRC ? "--src" : is_declared ? "allowed_files" : "--bind";
 
 	return tree_add_bind(plan, option, bind, err) < 0 ? policy_locate(policy, policy->item_origin[id][i], err) : 0;
 }
@@ -466,6 +497,8 @@ void plan_fini(struct plan *plan)
 	close_fd(&plan->script_fd);
 	close_fd(&plan->result_fd);
 	free(plan->script_guest);
+	free(plan->module);
+	free(plan->arguments);
 	free(plan->exe);
 	free(plan->python_bin);
 	free(plan->venv);

@@ -20,6 +20,9 @@ struct plan {
 	int script_fd;
 	char *script_guest;
 	uint64_t script_bytes;
+	struct stage_file *module; /* of a task file: the module capsule and what starts it */
+	size_t module_count;
+	char *arguments; /* --args-file's text, or NULL */
 	char *exe; /* what the task execs, as a path inside or a name for PATH */
 	unsigned int python_minor; /* of Python 3.minor; 0 with --exec */
 	char *python_bin; /* the interpreter's directory, first on PATH; NULL: none is at hand */

@@ -8,6 +8,7 @@
 #include "python/editable.h"
 #include "python/interpreter.h"
 #include "python/prefix.h"
+#include "python/taskfile.h"
 #include "run/tree.h"
 
 #define NAME "python"
@@ -31,6 +32,16 @@ static int python_argv(const struct policy *policy, const struct interpreter *py
 		r = strlist_add(argv, has_safe_path ? "-P" : "-I");
 	if (r == 0)
 		r = strlist_add(argv, has_safe_path ? "-s" : "-u");
+	/* A directory is put on sys.path by Python itself, in every version and with every option. */
+	if (r == 0 && command->pass != PASS_SCRIPT)
+		r = strlist_add(argv, TASKFILE_DIR);
+	if (r == 0 && command->pass != PASS_SCRIPT)
+		r = strlist_add(argv, command->pass == PASS_CONFIG    ? "config"
+				       : command->pass == PASS_DECLARE ? "declare"
+				       : command->pass == PASS_CALL  ? "call"
+								     : "call-function");
+	if (r == 0 && command->pass != PASS_SCRIPT)
+		r = strlist_add(argv, command->task != NULL ? command->task : "");
 	if (r == 0 && command->kind == COMMAND_SCRIPT)
 		r = strlist_add(argv, plan->script_guest);
 	if (r == 0 && command->kind == COMMAND_STDIN)

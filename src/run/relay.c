@@ -144,6 +144,7 @@ static bool flush(struct relay_out *relay)
 			size_t ours = (size_t)n < relay->note ? (size_t)n : relay->note;
 
 			relay->start += (size_t)n;
+			relay->mid_line = relay->buffer[relay->start - 1] != '\n';
 			relay->note -= ours;
 			relay->passed += (size_t)n - ours;
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {

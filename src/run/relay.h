@@ -39,6 +39,7 @@ struct relay_out {
 	bool scrubs;	     /* the caller's is a terminal: escape sequences are judged */
 	bool drops_returns;  /* it makes CR LF of each LF itself, and so did the task's */
 	struct scrub scrub;
+	bool mid_line;	     /* what was passed on last did not end a line */
 	bool is_gone; /* he takes no more */
 	int errnum;   /* why the caller's side took no more, other than a reader that went away */
 	size_t start; /* what is still to be written: buffer[start..end) */

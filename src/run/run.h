@@ -95,9 +95,15 @@ void run_look_at_fresh(struct run *run);
 /* What is known to help against the end that the verdict tells. */
 void run_advise(struct run *run);
 
-/* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
- * and no success any more. */
-void run_print_envelope(struct run *run, int stdio_closed);
+/*
+ * Writes the verdict's file, and prints what is handed over at the end: with --json the envelope, else a task's result,
+ * or what a task file said that could not be imported. Removes the cgroup and restores the caller's signal mask before
+ * it prints. A failure is reported, and no success any more.
+ */
+void run_hand_over(struct run *run, int stdio_closed);
+
+/* PASS_DECLARE: true when the file said what it declares, which goes to *ret. */
+bool run_take_declaration(struct run *run, json_t **ret);
 
 /* What holds --disk and --inodes: that depends on the sandbox directory alone, not on the host. */
 enum rung run_disk_rung(const struct policy *policy);

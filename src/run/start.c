@@ -18,6 +18,7 @@
 #include "base/disk.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "python/taskfile.h"
 #include "base/text.h"
 #include "run/init.h"
 #include "run/run.h"
@@ -103,9 +104,9 @@ static int prepare_output(struct run *run, int stdio_closed, int fd, struct rela
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_set(err, "stdio", errno, "pipe");
 	*ret_task_fd = fds[1];
-	relay_out_init(relay, fds[0], run->policy->json || (stdio_closed & (1 << fd)) != 0 ? -1 : fd,
+	relay_out_init(relay, fds[0], policy_captures(run->policy) || (stdio_closed & (1 << fd)) != 0 ? -1 : fd,
 		       run->policy->output_keep, run->policy->limits.output_bytes);
-	if (run->policy->json)
+	if (policy_captures(run->policy))
 		relay->capture = &run->captured[fd - STDOUT_FILENO];
 	if (relay->is_terminal && !run->policy->command.raw_terminal)
 		relay_out_scrub(relay);
@@ -124,7 +125,7 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 	bool no_stdin = run->policy->command.no_stdin || (stdio_closed & 1) != 0;
 	int r = 0;
 
-	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && !run->policy->json && same_output(stdio_closed));
+	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && !policy_captures(run->policy) && same_output(stdio_closed));
 	if ((on & 1) == 0)
 		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, run->policy->retry.max > 0 ? &run->replay : NULL,
 				  &task_fds[0], err);
@@ -297,10 +298,11 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	const struct channel_message go = {.type = CHANNEL_GO};
 	int task_fds[3] = {-1, -1, -1};
 	int pair[2] = {-1, -1};
+	int answer_fd = -1;
 	int r;
 
 	/* With --json no stream is a terminal: what the task prints there would be beside the envelope. */
-	terminal_find(&run->terminal, run->policy->json ? 7 : stdio_closed, run->policy->command.no_stdin);
+	terminal_find(&run->terminal, policy_captures(run->policy) ? 7 : stdio_closed, run->policy->command.no_stdin);
 	run->stacks.task_fd = stacks_task_fd(run->plan.nofile);
 	r = prepare_streams(run, stdio_closed, task_fds, err);
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
@@ -308,6 +310,10 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)
 		if (is_pipe(task_fds[i]) && fchown(task_fds[i], run->plan.ids.host_uid, run->plan.ids.host_gid) < 0)
 			r = error_set(err, "stdio", errno, "give the streams to the task");
+	if (r == 0 && run->policy->command.pass != PASS_SCRIPT)
+		r = answer_expect(&run->verdict.answer,
+				  policy_is_question(run->policy) ? ANSWER_DECLARATION : ANSWER_RESULT,
+				  run->policy->limits.output_bytes, &answer_fd, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = error_set(err, "channel", errno, "socketpair");
 	if (r == 0) {
@@ -321,6 +327,11 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .script_fd = run->plan.script_fd,
 					      .script_guest = run->plan.script_guest,
 					      .script_bytes = run->plan.script_bytes,
+					      .module_dir = TASKFILE_DIR,
+					      .module = run->plan.module,
+					      .module_count = run->plan.module_count,
+					      .answer_fd = answer_fd,
+					      .answer_to = TASKFILE_CHANNEL,
 					      .stdio_fd = {task_fds[0], task_fds[1], task_fds[2]},
 					      .terminal = run->terminal.task.on != 0 ? &run->terminal.task
 										     : NULL,
@@ -345,6 +356,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 		r = clone_init(run, &args, err);
 	}
 	close_fd(&pair[1]);
+	close_fd(&answer_fd);
 	for (unsigned int i = 0; i < 3; i++)
 		close_fd(&task_fds[i]);
 	if (r == 0)

@@ -226,6 +226,7 @@ static void on_init_death(struct run *run)
 		run->kill_ms = clock_ms() + patience_ms(run);
 	meter_take_rusage(&run->verdict.used, &usage);
 	relay_in_finish(&run->in);
+	answer_finish(&run->verdict.answer, run->ending != OUTCOME_MAX);
 }
 
 static void check_cgroup(struct run *run)
@@ -393,7 +394,7 @@ static bool finished(const struct run *run)
 static void loop(struct run *run)
 {
 	while (!finished(run)) {
-		struct pollfd fds[16] = {
+		struct pollfd fds[20] = {
 		    {.fd = run->channel_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->pidfd, .events = POLLIN},
 		    {.fd = run->signal_fd, .events = POLLIN},
@@ -414,6 +415,7 @@ static void loop(struct run *run)
 		n += relay_out_poll(&run->err, fds + n);
 		n += relay_out_poll(&run->tty, fds + n);
 		n += terminal_poll(&run->terminal, fds + n);
+		n += answer_poll(&run->verdict.answer, fds + n);
 		if (poll(fds, n, poll_timeout(next)) < 0 && errno != EINTR) {
 			run_kill(run);
 			continue;
@@ -428,6 +430,7 @@ static void loop(struct run *run)
 			on_oom_event(run);
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
+		answer_run(&run->verdict.answer, run->ending != OUTCOME_MAX);
 		run_hear_stacks(run);
 		relay_in_run(&run->in);
 		job_run(run);
@@ -482,7 +485,7 @@ static void conclude(struct run *run)
 		verdict->limits_hit |= 1U << LIMIT_HIT_RAM;
 	verdict->out = stream_record((run->terminal.task.on & 2) != 0 ? &run->tty : &run->out);
 	verdict->err = stream_record((run->terminal.task.on & 6) == 4 ? &run->tty : &run->err);
-	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0)
+	if (run->out.keep.omitted + run->err.keep.omitted + run->tty.keep.omitted > 0 || verdict->answer.over_bound)
 		verdict->limits_hit |= 1U << LIMIT_HIT_OUTPUT;
 	run_take_peaks(run);
 	verdict->exit_code = -1;
@@ -550,7 +553,7 @@ static void attempt(struct run *run, bool is_first, char *argv[], int stdio_clos
 	run_advise(run);
 }
 
-int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, json_t **ret_declared, int *ret_raise)
 {
 	struct run run;
 	struct verdict *verdict = &run.verdict;
@@ -567,13 +570,11 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		attempt_record(&run);
 		is_first = false;
 	} while (attempt_next(&run));
-	if (run.plan.result_fd >= 0 && verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &err) < 0) {
-		log_error(&err);
-		if (verdict->status == 0)
-			verdict->status = 125;
+	if (run_take_declaration(&run, ret_declared)) {
+		attempt_fini(&run);
+		return 0;
 	}
-	if (policy->json)
-		run_print_envelope(&run, stdio_closed);
+	run_hand_over(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
 	if (run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started || run.pause_ended))

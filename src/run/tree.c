@@ -302,6 +302,8 @@ int tree_add_bind(struct plan *plan, const char *option, const struct policy_bin
 	if (r < 0)
 		return cannot_reach(option, bind->host, -r, err);
 	r = tree_check_links(&plan->ids, bind->host, &walk, err);
+	if (r == 0 && bind->within != NULL && !path_is_below(walk.real, bind->within))
+		r = error_set(err, "files", 0, "%s %s: leads out of %s", option, bind->host, bind->within);
 	if (r == 0)
 		r = refuse_kind(option, &walk, err);
 	/* Without a guest path: where the caller sees it, links resolved. */

@@ -72,6 +72,9 @@ int verdict_status(const struct verdict *verdict)
 			return verdict->exit_code;
 		if (verdict->out.errnum != 0 || verdict->err.errnum != 0)
 			return 125;
+		if (verdict->answer.state == ANSWER_MISSING ||
+		    (verdict->answer.state == ANSWER_REFUSED && !verdict->answer.over_bound))
+			return 1;
 		return verdict_has_hit(verdict, LIMIT_HIT_OUTPUT) ? 123 : 0;
 	case OUTCOME_SIGNALED:
 		return 128 + verdict->signal;
@@ -267,6 +270,25 @@ static json_t *hint_json(const struct verdict *verdict)
 	return hint[0] != '\0' ? json_string(hint) : json_null();
 }
 
+/* What a task of a task file handed over; null for a plain script. */
+static json_t *task_json(const struct answer *answer, const struct policy_command *command)
+{
+	static const char *const words[] = {
+	    [ANSWER_MISSING] = "missing", [ANSWER_TAKEN] = "taken", [ANSWER_REFUSED] = "refused"};
+	char name[256];
+
+	if (answer->state == ANSWER_NONE)
+		return json_null();
+	(void)snprintf(name, sizeof(name), "%s", command->task != NULL ? command->task : "");
+	error_sanitize(name);
+	return json_pack("{s:s, s:s?, s:s, s:s?}", "pass", command->pass == PASS_CONFIG    ? "config"
+						    : command->pass == PASS_DECLARE ? "declare"
+										    : "call",
+			 "name",
+			 command->task != NULL ? name : NULL, "result", words[answer->state], "reason",
+			 answer->state == ANSWER_REFUSED ? answer->why : NULL);
+}
+
 /* RFC 3339, in UTC. */
 static json_t *time_json(uint64_t ms)
 {
@@ -328,6 +350,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 		return NULL;
 	(void)json_object_set_new(root, "exit_code",
 				  verdict->exit_code >= 0 ? json_integer(verdict->exit_code) : json_null());
+	(void)json_object_set_new(root, "task", task_json(&verdict->answer, &policy->command));
 	(void)json_object_set_new(root, "signal",
 				  verdict->signal > 0 ? json_integer(verdict->signal) : json_null());
 	if (verdict->overshoot > 0)

@@ -11,6 +11,7 @@
 #include "policy/policy.h"
 #include "policy/retry.h"
 #include "python/traceback.h"
+#include "run/answer.h"
 #include "run/meter.h"
 #include "run/plan.h"
 #include "run/refusal.h"
@@ -108,6 +109,7 @@ struct verdict {
 	const char *no_cgroup_cure; /* or NULL */
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
+	struct answer answer; /* of a task file; .value is the task's result, or the file's declaration */
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	struct verdict_attempts attempts;
 	struct timeline timeline;

@@ -60,13 +60,14 @@ int stage_workdir(const struct policy *policy, struct stage_ctx *ctx, struct err
 {
 	char cwd[PATH_MAX];
 
-	(void)policy;
+	const char *dir = policy->files.relative_to_root ? "/" : POLICY_DEFAULT_DIR;
+
 	(void)ctx;
-	if (chdir(POLICY_DEFAULT_DIR) < 0)
-		return error_set(err, "process", errno, "chdir %s", POLICY_DEFAULT_DIR);
+	if (chdir(dir) < 0)
+		return error_set(err, "process", errno, "chdir %s", dir);
 	/* A working directory outside the root would read as "(unreachable)"; CVE-2024-21626. */
-	if (getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, POLICY_DEFAULT_DIR) != 0)
-		return error_set(err, "process", 0, "the working directory is not %s", POLICY_DEFAULT_DIR);
+	if (getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, dir) != 0)
+		return error_set(err, "process", 0, "the working directory is not %s", dir);
 	return 0;
 }
 
@@ -78,5 +79,15 @@ int stage_stdio(const struct policy *policy, struct stage_ctx *ctx, struct error
 			return error_set(err, "stdio", errno, "dup2");
 	if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set(err, "stdio", errno, "close_range");
+	if (ctx->answer_fd < 0)
+		return 0;
+	/* What is still needed may have the number that the task knows. */
+	if (ctx->init_fd == ctx->answer_to)
+		ctx->init_fd = fcntl(ctx->init_fd, F_DUPFD_CLOEXEC, ctx->answer_to + 1);
+	if (ctx->init_fd < 0)
+		return error_set(err, "stdio", errno, "dup");
+	if (ctx->answer_fd == ctx->answer_to ? fcntl(ctx->answer_fd, F_SETFD, 0) < 0
+					     : dup2(ctx->answer_fd, ctx->answer_to) < 0)
+		return error_set(err, "stdio", errno, "dup2");
 	return 0;
 }

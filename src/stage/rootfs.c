@@ -136,6 +136,32 @@ static int place_script(const struct stage_ctx *ctx, struct error *err)
 	return r < 0 ? error_set(err, NAME, -r, "copy the script to %s", ctx->script_guest) : 0;
 }
 
+/* Our own files, which the task reads. */
+static int place_module(const struct stage_ctx *ctx, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ctx->module_count && r == 0; i++) {
+		const char *text = ctx->module[i].text;
+		AUTO_CLOSE int fd = -1;
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", relative(ctx->module_dir), ctx->module[i].name);
+		*strrchr(path, '/') = '\0';
+		r = path_make_dirs(path, NAME, err);
+		if (r < 0)
+			return r;
+		path[strlen(path)] = '/';
+		fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+		if (fd < 0)
+			return fail(err, "create", path);
+		r = fd_write_all(fd, text, strlen(text));
+		if (r < 0)
+			return error_set(err, NAME, -r, "write %s", path);
+	}
+	return r;
+}
+
 /* Mounts the new root over "/" and makes it the working directory. Returns its descriptor. */
 static int mount_root(const struct policy *policy, const struct stage_ctx *ctx, struct error *err)
 {
@@ -310,7 +336,9 @@ int stage_trees(const struct policy *policy, struct stage_ctx *ctx, struct error
 		    : tree->writable ? path_make_target(relative(tree->guest), tree->directory, NAME, err)
 				   : place_tree(tree, err);
 	}
-	return r < 0 ? r : place_script(ctx, err);
+	if (r == 0)
+		r = place_script(ctx, err);
+	return r < 0 ? r : place_module(ctx, err);
 }
 
 static int unseal(int fd, const char *name, struct error *err)

@@ -51,14 +51,25 @@ struct stage_terminal {
 	struct winsize size;
 };
 
+/* A file of ours, made inside; read-only. */
+struct stage_file {
+	const char *name;
+	const char *text;
+};
+
 struct stage_ctx {
 	const struct stage_tree *trees;
 	size_t tree_count;
 	const struct stage_runtime *runtime; /* NULL: the system's directories and the runtime's trees as a whole */
 	int script_fd;	       /* bytes to copy to script_guest, or -1 */
 	const char *script_guest;
+	const char *module_dir; /* absolute; where the module goes */
+	const struct stage_file *module;
+	size_t module_count;
 	uint64_t script_bytes; /* known size, for the root tmpfs; 0 when unknown */
 	int stdio_fd[3];       /* become 0, 1, 2 of the task */
+	int answer_fd;	       /* becomes answer_to of the task, which keeps it; or -1 */
+	int answer_to;
 	const struct stage_terminal *terminal; /* NULL: the task has none */
 	int pty_fd;	       /* our side of it, for the supervisor; and the task's side, which init keeps */
 	int tty_fd;

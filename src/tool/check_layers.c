@@ -103,6 +103,7 @@ static int run_steps(void *data, struct error *err)
 	const struct layers *layers = data;
 	struct stage_ctx ctx = {.script_fd = -1,
 				.stdio_fd = {-1, -1, -1},
+				.answer_fd = -1,
 				.limit_pids = true,
 				.watch_disk = true,
 				.nofile = 64,

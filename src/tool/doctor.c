@@ -142,7 +142,7 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 		own.result_fd = verdict_pipe[1];
 		log_set_level(LOG_QUIET);
 		trial->us = now_us();
-		(void)supervise(&own, argv, 0, ret_raise);
+		(void)supervise(&own, argv, 0, NULL, ret_raise);
 		trial->us = now_us() - trial->us;
 	}
 	restore(saved);

@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	tests/functional/test_leftovers.py \
 	tests/functional/test_limit_pairs.py \
 	tests/functional/test_limits.py \
+	tests/functional/test_module.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \
@@ -27,6 +28,7 @@ EXTRA_DIST += \
 	tests/functional/test_stacks.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
+	tests/functional/test_tasks.py \
 	tests/functional/test_terminal.py \
 	tests/functional/test_timeline.py \
 	tests/functional/test_view.py \

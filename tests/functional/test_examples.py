@@ -36,6 +36,12 @@ class Examples(harness.Case):
                              ("write to /usr:", "Read-only file system"), ("start a subprocess:", "a shell ran")):
             self.assertRegex(out, r"(?m)^%s +%s$" % (what, answer))
 
+    def test_tasks_are_functions(self):
+        result = self.check(self.run_capsule("-q", example("tasks.py")))
+        self.assertEqual(result.out, '{"words":10,"longest":"function"}\n')
+        result = self.check(self.run_capsule("-q", "--task", "primes", example("tasks.py"), "30"))
+        self.assertEqual(json.loads(result.out), [2, 3, 5, 7, 11, 13, 17, 19, 23, 29])
+
     def test_a_script_brings_its_own_limits(self):
         self.assertEqual(self.run_program(example("primes"), "30").stdout, "2 3 5 7 11 13 17 19 23 29\n")
         # 64 MB are in its first line.

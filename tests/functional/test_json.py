@@ -180,11 +180,14 @@ class Ends(Case):
 class Planted(Case):
     def test_wrong_envelopes(self):
         good = self.envelope("-c", "pass")
-        for name, value in (("new", 1), ("success", False), ("result", 1), ("error", {"error_type": "x", "message": "y"}),
+        for name, value in (("new", 1), ("success", False), ("error", {"error_type": "x", "message": "y"}),
                             ("stdout", None), ("verdict", None), ("verdict", dict(good["verdict"], new=1)),
                             ("execution", dict(good["execution"], new=1)), ("stderr_base64", 1)):
             with self.subTest(name=name, value=value), self.assertRaises(AssertionError):
                 self.parse(json.dumps(dict(good, **{name: value})) + "\n")
+        failed = self.envelope("-c", "raise SystemExit(1)", status=1)
+        with self.assertRaises(AssertionError):
+            self.parse(json.dumps(dict(failed, result=1)) + "\n")
         with self.assertRaises(AssertionError):
             self.parse("noise\n" + json.dumps(good) + "\n")
         self.parse(json.dumps(good) + "\n")

@@ -45,7 +45,7 @@ static bool is_ours(const char *guest)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
-	struct policy_bind bind = {NULL, NULL, false};
+	struct policy_bind bind = {.host = NULL};
 	struct error err;
 	int r;
 

@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_channel \
 	tests/fuzz/fuzz_cli \
 	tests/fuzz/fuzz_dbus \
+	tests/fuzz/fuzz_declared \
 	tests/fuzz/fuzz_elf \
 	tests/fuzz/fuzz_ldcache \
 	tests/fuzz/fuzz_option \
@@ -44,6 +45,10 @@ tests_fuzz_fuzz_dbus_SOURCES = tests/fuzz/fuzz_dbus.c $(fuzz_common)
 tests_fuzz_fuzz_dbus_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_dbus_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_dbus_LDADD = libcapsule.a
+tests_fuzz_fuzz_declared_SOURCES = tests/fuzz/fuzz_declared.c $(fuzz_common)
+tests_fuzz_fuzz_declared_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_declared_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_declared_LDADD = libcapsule.a $(JANSSON_LIBS)
 tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c $(fuzz_common)
 tests_fuzz_fuzz_elf_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_elf_LDFLAGS = $(fuzz_ldflags)
@@ -79,4 +84,4 @@ tests_fuzz_fuzz_text_LDADD = libcapsule.a
 tests_fuzz_fuzz_traceback_SOURCES = tests/fuzz/fuzz_traceback.c $(fuzz_common)
 tests_fuzz_fuzz_traceback_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_traceback_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_traceback_LDADD = libcapsule.a
+tests_fuzz_fuzz_traceback_LDADD = libcapsule.a $(JANSSON_LIBS)

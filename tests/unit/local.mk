@@ -18,12 +18,14 @@ unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_answer \
 	tests/unit/test_attempt \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_cli \
 	tests/unit/test_closure \
+	tests/unit/test_declared \
 	tests/unit/test_disk \
 	tests/unit/test_elf \
 	tests/unit/test_error \
@@ -50,6 +52,7 @@ check_PROGRAMS += \
 	tests/unit/test_strlist \
 	tests/unit/test_suggest \
 	tests/unit/test_tail \
+	tests/unit/test_taskfile \
 	tests/unit/test_text \
 	tests/unit/test_timeline \
 	tests/unit/test_traceback \
@@ -58,7 +61,10 @@ check_PROGRAMS += \
 	tests/unit/test_verdict \
 	tests/unit/test_view
 
-tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_advice_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_answer_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_declared_LDADD = $(unit_libs) $(JANSSON_LIBS)
+tests_unit_test_taskfile_LDADD = $(unit_libs)
 tests_unit_test_attempt_LDADD = $(unit_libs) $(NL_LIBS) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr

@@ -55,7 +55,7 @@ static void test_bind(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct policy_bind bind = {NULL, NULL, false};
+		struct policy_bind bind = {.host = NULL};
 		struct error err = {0};
 		int r = policy_parse_bind(rows[i].text, &bind, &err);
 

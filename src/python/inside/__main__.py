@@ -1,0 +1,3 @@
+from capsule._inside import main
+
+main()
