@@ -11,9 +11,13 @@
 
 #include "base/attr.h"
 
+/* In gate_watch.events: epoll knows it. No event of epoll's has this bit. */
+#define GATE_WATCHED (1U << 20)
+#define GATE_LOOP_EVENTS 64
+
 struct gate_watch {
-	int fd;		 /* borrowed; -1: not watched */
-	uint32_t events; /* what epoll was asked for */
+	int fd;		 /* borrowed */
+	uint32_t events; /* what epoll was asked for, and GATE_WATCHED; 0 when it is not watched */
 	void (*ready)(struct gate_watch *watch, uint32_t events);
 };
 
@@ -29,8 +33,8 @@ struct gate_loop {
 	size_t heap_count;
 	size_t heap_size;
 	uint64_t now_ms; /* of this turn; CLOCK_BOOTTIME as clock_ms() has it */
-	struct gate_watch *stopped[64]; /* watches that were taken away in this turn: events for them are void */
-	size_t stopped_count;
+	struct gate_watch *ready[GATE_LOOP_EVENTS]; /* in this turn; NULL for those that were taken away meanwhile */
+	size_t ready_count;
 };
 
 #define GATE_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

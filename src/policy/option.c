@@ -140,6 +140,33 @@ const struct option_row option_table[OPTION_MAX] = {
 			.help = "/usr, or Python's own files only",
 			.more = "closure: the interpreter, its library and packages, and the shared "
 				"libraries that these need; no shell, no other program."},
+    [OPTION_ALLOW] = {"allow", 0, .group = OPTION_GROUP_NETWORK, LIST(network.allow, "HOST[:PORTS]"),
+		      .help = "let it connect to a host; port 443 unless given", .common = true,
+		      .more = "HOST is a name, '*.NAME' for all names below it, an IPv4 address, an IPv6 address in "
+			      "brackets, or a range such as 10.0.0.0/24; PORTS are numbers and ranges, joined by commas. "
+			      "A name leads to public addresses only, unless others are named beside it: "
+			      "HOST:PORTS@10.0.0.0/8. A TLS client must name the host (SNI), and a request in plain HTTP "
+			      "must (Host), unless :any-sni follows. Repeatable."},
+    [OPTION_ALLOW_FILE] = {"allow-file", 0, .group = OPTION_GROUP_NETWORK, LIST(network.allow_file, "FILE"),
+			   .help = "the same, from a file's lines", .values = OPTION_VALUES_FILE,
+			   .more = "One HOST[:PORTS] a line, as for --allow; what follows a # is left out. Repeatable."},
+    [OPTION_NET_BYTES] = {"net-bytes", 0, .group = OPTION_GROUP_NETWORK, LIST(network.bytes, "[HOST=]SIZE"),
+			  .help = "bytes to and from hosts, both ways",
+			  .more = "In all, or with HOST= those of the --allow rules for that host. Beyond, connections "
+				  "are reset. Repeatable."},
+    [OPTION_NET_CONNECTIONS] = {"net-connections", 0, .group = OPTION_GROUP_NETWORK,
+				LIST(network.connections, "[HOST=]N"), .help = "connections at a time",
+				.more = "In all, or with HOST= those of the --allow rules for that host. What is more is "
+					"reset. Without it, as many as the limit of open files leaves room for. "
+					"Repeatable."},
+    [OPTION_NET_RATE] = {"net-rate", 0, .group = OPTION_GROUP_NETWORK, LIST(network.rate, "[HOST=]SIZE"),
+			 .help = "bytes per second, both ways",
+			 .more = "In all, or with HOST= those of the --allow rules for that host. What comes faster "
+				 "waits. Repeatable."},
+    [OPTION_NET_LOG] = {"net-log", 0, .group = OPTION_GROUP_NETWORK, STRING(network.log, NULL, "FILE"),
+			.help = "write what it connected to as JSON lines", .values = OPTION_VALUES_FILE,
+			.more = "One line when a connection has ended or was refused, with name, address, port, bytes, "
+				"duration and outcome; one for each request in plain HTTP. Appended."},
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
 		       .help = "the interpreter (default: PATH's python3)", .common = true,
@@ -211,6 +238,7 @@ const struct option_row option_table[OPTION_MAX] = {
 static const char *const group_names[] = {
     [OPTION_GROUP_LIMITS] = "limits",
     [OPTION_GROUP_FILES] = "files",
+    [OPTION_GROUP_NETWORK] = "network",
     [OPTION_GROUP_TASK] = "task",
     [OPTION_GROUP_RUN] = "run",
 };

@@ -76,16 +76,16 @@ static int put_output(json_t *root, const char *name, const char *name_base64, c
 													      : 0;
 }
 
-/* "fuel" is counted by nobody here, and a task without a network makes no requests. */
-static json_t *execution_json(const struct policy *policy, const struct meter *used)
+/* "fuel" is counted by nobody here. */
+static json_t *execution_json(const struct policy *policy, const struct meter *used, const struct netlog *network)
 {
 	bool has_memory = used != NULL && used->memory_from != METER_NONE;
 
-	return json_pack("{s:o, s:I, s:i, s:n, s:o, s:[]}", "task_name", task_name_json(&policy->command),
+	return json_pack("{s:o, s:I, s:i, s:n, s:o, s:o}", "task_name", task_name_json(&policy->command),
 			 "duration_ms", used != NULL ? (json_int_t)used->wall_ms : (json_int_t)0, "retries", 0,
 			 "fuel_consumed", "ram_used",
 			 has_memory ? json_integer((json_int_t)used->memory_peak_bytes) : json_null(),
-			 "host_requests");
+			 "host_requests", netlog_requests_json(network));
 }
 
 /* As fd_write_all(), for a caller's pipe that does not block and is full. */
@@ -125,7 +125,7 @@ int envelope_write(const struct verdict *verdict, const struct policy *policy, c
 {
 	json_t *root = json_pack("{s:b, s:n, s:o, s:o}", "success", verdict->status == 0, "result", "error",
 				 verdict->status == 0 ? json_null() : run_error_json(verdict, policy), "execution",
-				 execution_json(policy, &verdict->used));
+				 execution_json(policy, &verdict->used, verdict->network));
 
 	if (root != NULL && (put_output(root, "stdout", "stdout_base64", output->out) < 0 ||
 			     put_output(root, "stderr", "stderr_base64", output->err) < 0 ||
@@ -143,7 +143,7 @@ int envelope_write_usage(const struct policy *policy, const struct error *why, i
 	error_sanitize(clean.detail);
 	return print(json_pack("{s:b, s:n, s:{s:s, s:s}, s:o, s:s, s:n, s:s, s:n, s:n}", "success", 0, "result",
 			       "error", "error_type", "usage", "message", clean.detail, "execution",
-			       execution_json(policy, NULL), "stdout", "", "stdout_base64", "stderr", "",
+			       execution_json(policy, NULL, NULL), "stdout", "", "stdout_base64", "stderr", "",
 			       "stderr_base64", "verdict"),
 		     fd, err);
 }

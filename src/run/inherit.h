@@ -9,6 +9,6 @@
 ATTR_CHECKED int inherit_close(struct init_args *args, struct error *err);
 
 /* Overwrites argv and environment of the caller, and names the process. argv is the supervisor's own. */
-void inherit_wipe(char **argv);
+void inherit_wipe(char **argv, const char *name);
 
 #endif

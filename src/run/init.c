@@ -43,7 +43,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fdpass.h"
 #include "base/sys.h"
+#include "policy/inside.h"
 #include "run/channel.h"
 #include "run/inherit.h"
 #include "run/scan.h"
@@ -62,7 +64,7 @@
 static stage_fn *const terminal_stages[] = {stage_terminal};
 
 /* In the task, as soon as it is forked: needs no ids. */
-static stage_fn *const early_stages[] = {stage_network, stage_loopback};
+static stage_fn *const early_stages[] = {stage_network, stage_loopback, stage_gate};
 
 /* In the task, when the id maps are written; beside init's, so nothing here looks at the file system. */
 static stage_fn *const task_stages[] = {
@@ -277,6 +279,25 @@ static pid_t fork_job(struct init_args *args, int *ret_task_fd, struct error *er
 	return pid;
 }
 
+/* The gate has its sockets and is behind its own walls. */
+static int await_gate(int gate_fd, struct error *err)
+{
+	struct pollfd ready = {.fd = gate_fd, .events = POLLIN};
+	int fds[FDPASS_MAX];
+	size_t count = 0;
+	uint8_t tag = 0;
+
+	if (gate_fd < 0)
+		return 0;
+	while (poll(&ready, 1, -1) < 0)
+		if (errno != EINTR)
+			return error_set(err, "gate", errno, "wait for it");
+	/* It tells the supervisor what is wrong; this only stops the task. */
+	if (fdpass_receive(gate_fd, &tag, fds, &count) != 1 || tag != INSIDE_READY || count != 0)
+		return error_set(err, "gate", 0, "it did not become ready");
+	return 0;
+}
+
 /* Builds the view while the task prepares itself, and lets it exec. */
 static int start_task(struct init_args *args, int task_fd, struct error *err)
 {
@@ -292,6 +313,8 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
+		r = await_gate(ctx->gate_fd, err);
+	if (r == 0)
 		r = send_go(task_fd, err);
 	/* Beside the exec; the task can't reach a non-dumpable init, and a failure ends both. */
 	if (r == 0)
@@ -304,6 +327,7 @@ struct service {
 	int channel_fd;
 	int signal_fd;
 	int tty_fd; /* the task's terminal, or -1 */
+	int gate_fd; /* to the gate, or -1 */
 	pid_t task;
 	pid_t init_group;
 	pid_t last_group; /* who was in the foreground before init */
@@ -484,11 +508,28 @@ static int until(uint64_t end_ms)
 	return end_ms - now > 3600000 ? 3600000 : (int)(end_ms - now);
 }
 
+/* The gate wants sockets for more names. When it is gone the supervisor ends the run. */
+static void stock_gate(struct service *service)
+{
+	int fds[FDPASS_MAX];
+	size_t count = 0;
+	uint8_t tag = 0;
+	int r = fdpass_receive(service->gate_fd, &tag, fds, &count);
+	struct error err;
+
+	if (r == -EAGAIN)
+		return;
+	if (r != 1 || tag != INSIDE_MORE || count != 0 ||
+	    stage_gate_stock(service->gate_fd, INSIDE_STOCK_COUNT, &err) < 0)
+		close_fd(&service->gate_fd);
+}
+
 static void serve(struct service *service, uint64_t end_ms) ATTR_NORETURN;
 static void serve(struct service *service, uint64_t end_ms)
 {
 	struct pollfd fds[] = {{.fd = service->channel_fd, .events = POLLIN},
-			       {.fd = service->signal_fd, .events = POLLIN}};
+			       {.fd = service->signal_fd, .events = POLLIN},
+			       {.fd = service->gate_fd, .events = POLLIN}};
 	struct channel_message message = {.type = CHANNEL_EXITED};
 	int none[CHANNEL_FDS];
 
@@ -514,6 +555,10 @@ static void serve(struct service *service, uint64_t end_ms)
 		if ((fds[1].revents & POLLIN) != 0 && read(service->signal_fd, &info, sizeof(info)) < 0 &&
 		    errno != EAGAIN)
 			_exit(EXIT_FAILED);
+		if (fds[2].revents != 0) {
+			stock_gate(service);
+			fds[2].fd = service->gate_fd;
+		}
 		if (fds[0].revents != 0) {
 			struct channel_message order;
 
@@ -566,7 +611,7 @@ void init_main(struct init_args *args)
 		service.task = fork_job(args, &task_fd, &err);
 	if (service.task < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
-	inherit_wipe(args->wipe_argv);
+	inherit_wipe(args->wipe_argv, "capsule-init");
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	service.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -581,6 +626,7 @@ void init_main(struct init_args *args)
 	(void)close(task_fd);
 	service.proc_fd = take_fd(&args->ctx.proc_fd);
 	close_setup(&args->ctx);
+	service.gate_fd = take_fd(&args->ctx.gate_fd);
 	service.tty_fd = args->ctx.tty_fd;
 	service.init_group = getpgrp();
 	service.last_group = service.task;

@@ -6,6 +6,7 @@
 
 #include "base/capture.h"
 #include "run/channel.h"
+#include "run/gatekeeper.h"
 #include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
@@ -23,6 +24,7 @@ struct run {
 	const char *no_cgroup_cure; /* what would make systemd give a scope, or NULL */
 	struct watch watch;
 	struct observer observer;
+	struct gatekeeper gate;
 	struct verdict verdict;
 	int channel_fd;
 	int pidfd;
@@ -33,6 +35,7 @@ struct run {
 	bool has_status; /* init said how the task ended */
 	int wait_status;
 	bool failed; /* init said why the task did not start */
+	bool gate_failed; /* the gate did, or has died */
 	struct terminal terminal;
 	bool takes_turn; /* init was told to give it to the task */
 	struct relay_in in;

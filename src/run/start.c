@@ -301,6 +301,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .proc_fd = -1,
 					      .init_fd = -1,
 					      .net_fd = -1,
+					      .gate_fd = run->gate.inside_fd,
 					      .listener_fd = -1,
 					      .host_proc_fd = -1,
 					      .fresh_fd = -1,
@@ -317,7 +318,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 		r = prepare_watch(run, err);
 	if (r == 0)
 		r = channel_send(run->channel_fd, &go) < 0 ? error_set(err, "init", EPIPE, "start") : 0;
-	return r;
+	/* Last: it is not needed before the task's exec, for which init waits. */
+	return r < 0 ? r : gatekeeper_start(&run->gate, run->policy, &run->plan, argv, err);
 }
 
 int run_prepare(struct run *run, struct error *err)
@@ -329,6 +331,8 @@ int run_prepare(struct run *run, struct error *err)
 		log_verbose("python", "%s", run->plan.notes.item[i]);
 	if (r == 0)
 		r = prepare_signals(run, err);
+	if (r == 0)
+		r = gatekeeper_prepare(&run->gate, run->policy, run->plan.net_log_fd, err);
 	if (r == 0)
 		r = prepare_cgroup(run, err);
 	return r < 0 ? r : choose_rungs(run, err);

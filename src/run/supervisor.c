@@ -99,6 +99,21 @@ static void on_observer(struct run *run, int errnum, int *fd)
 	}
 }
 
+/* Without its gate the task is cut off in the middle: the run has failed. */
+static void on_gate(struct run *run)
+{
+	struct error err;
+
+	memset(&err, 0, sizeof(err));
+	if (gatekeeper_run(&run->gate, &err) == 0)
+		return;
+	run->failed = true;
+	run->gate_failed = true;
+	run->verdict.error = err;
+	close_fd(&run->gate.channel_fd);
+	run_kill(run);
+}
+
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -133,6 +148,9 @@ static void on_message(struct run *run)
 		break;
 	case CHANNEL_FAILED:
 		run->failed = true;
+		/* It knows why; init only that there is none. */
+		if (run->gate_failed)
+			break;
 		run->verdict.error = message.error;
 		error_sanitize(run->verdict.error.stage);
 		error_sanitize(run->verdict.error.detail);
@@ -375,14 +393,15 @@ static bool finished(const struct run *run)
 static void loop(struct run *run)
 {
 	while (!finished(run)) {
-		struct pollfd fds[16] = {
+		struct pollfd fds[18] = {
 		    {.fd = run->channel_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->pidfd, .events = POLLIN},
 		    {.fd = run->signal_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
 		    {.fd = run->observer.listener_fd, .events = POLLIN},
+		    {.fd = run->init_gone ? -1 : run->gate.channel_fd, .events = POLLIN},
 		};
-		unsigned int n = 5;
+		unsigned int n = 6;
 		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
@@ -407,6 +426,8 @@ static void loop(struct run *run)
 			on_oom_event(run);
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
+		if (fds[5].revents != 0)
+			on_gate(run);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -522,6 +543,7 @@ static void run_fini(struct run *run)
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
 	observer_fini(&run->observer);
+	gatekeeper_fini(&run->gate);
 	cgroup_remove(&run->cg);
 	plan_fini(&run->plan);
 	close_fd(&run->channel_fd);
@@ -536,6 +558,7 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .pidfd = -1,
 			  .signal_fd = -1,
 			  .observer = {.listener_fd = -1},
+			  .gate = {.channel_fd = -1, .inside_fd = -1, .gate_ends = {-1, -1}, .pidfd = -1},
 			  .ending = OUTCOME_MAX,
 			  .deadline_ms = NEVER,
 			  .kill_ms = NEVER,
@@ -549,9 +572,10 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;
+	struct error gate_err;
 	int r;
 
-	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = -1;
+	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = run.plan.net_log_fd = -1;
 	cgroup_init(&run.cg);
 	run.start_ms = clock_ms();
 	stall_init(&run.stall, policy->limits.stall_ms);
@@ -571,6 +595,12 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			loop(&run);
 		leave_terminal(&run);
 	}
+	memset(&gate_err, 0, sizeof(gate_err));
+	gatekeeper_finish(&run.gate, &gate_err);
+	/* init knows only that there is none. */
+	if (run.failed && strcmp(verdict->error.stage, "gate") == 0 && gate_err.stage[0] != '\0')
+		verdict->error = gate_err;
+	verdict->network = run.gate.log;
 	verdict->used.wall_ms = clock_ms() - run.start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;

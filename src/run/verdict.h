@@ -11,6 +11,7 @@
 #include "policy/policy.h"
 #include "python/traceback.h"
 #include "run/meter.h"
+#include "run/netlog.h"
 #include "run/plan.h"
 #include "run/refusal.h"
 
@@ -77,6 +78,7 @@ struct verdict {
 	enum rung rungs[OPTION_MAX];
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
+	const struct netlog *network; /* what the gate told; NULL: the task had no network */
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
