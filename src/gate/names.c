@@ -73,10 +73,13 @@ static void caller_answer(struct caller *caller, const uint8_t *answer, size_t l
 static void answer(struct gate *gate, const struct gate_question *q, int rcode, const struct gate_name *name)
 {
 	uint8_t buf[DNS_QUERY_MAX];
-	uint32_t address = name != NULL ? htonl(name->address) : 0;
+	uint32_t address;
 	uint8_t bytes[4];
 	size_t len;
 
+	if (q->question.type == DNS_TYPE_AAAA)
+		name = NULL;
+	address = name != NULL ? htonl(name->address) : 0;
 	memcpy(bytes, &address, sizeof(bytes));
 	len = dns_make_answer(q->msg, &q->question, rcode, name != NULL ? bytes : NULL, TTL_SECONDS, buf, sizeof(buf));
 	if (q->by_tcp && q->caller != NULL)
@@ -231,7 +234,8 @@ static void ask(struct gate *gate, struct gate_question *q)
 		answer(gate, q, DNS_RCODE_NO_NAME, NULL);
 		return;
 	}
-	if (question->type != DNS_TYPE_A && question->type != DNS_TYPE_ANY) {
+	/* The question for IPv6 addresses waits, too: that a name does not exist is said to both. */
+	if (question->type != DNS_TYPE_A && question->type != DNS_TYPE_AAAA && question->type != DNS_TYPE_ANY) {
 		answer(gate, q, DNS_RCODE_OK, NULL);
 		return;
 	}

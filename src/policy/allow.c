@@ -278,8 +278,8 @@ static const char *parse_host(const char *host, struct allow_rule *rule)
 	} else if (strchr(host, '*') != NULL) {
 		return "a * stands for whole labels, at the start: '*.example.com'";
 	}
-	if ((*plain != '\0' || rule->kind != ALLOW_WILDCARD) && !allow_normalize(plain, strlen(plain), name))
-		return strcmp(host, "*.") == 0 ? "not understood" : "no host's name, address or range";
+	if (strcmp(host, "*") != 0 && !allow_normalize(plain, strlen(plain), name))
+		return "no host's name, address or range";
 	if (strcmp(name, "localhost") == 0 ||
 	    (strlen(name) > 10 && strcmp(name + strlen(name) - 10, ".localhost") == 0))
 		return "localhost is the task's own; name 127.0.0.1 to reach yours";

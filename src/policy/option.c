@@ -150,16 +150,16 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_ALLOW_FILE] = {"allow-file", 0, .group = OPTION_GROUP_NETWORK, LIST(network.allow_file, "FILE"),
 			   .help = "the same, from a file's lines", .values = OPTION_VALUES_FILE,
 			   .more = "One HOST[:PORTS] a line, as for --allow; what follows a # is left out. Repeatable."},
-    [OPTION_NET_BYTES] = {"net-bytes", 0, .group = OPTION_GROUP_NETWORK, LIST(network.bytes, "[HOST=]SIZE"),
+    [OPTION_NET_BYTES] = {"net-bytes", 0, .group = OPTION_GROUP_NETWORK, LIST(network.bytes, "SIZE|HOST=SIZE"),
 			  .help = "bytes to and from hosts, both ways",
 			  .more = "In all, or with HOST= those of the --allow rules for that host. Beyond, connections "
 				  "are reset. Repeatable."},
     [OPTION_NET_CONNECTIONS] = {"net-connections", 0, .group = OPTION_GROUP_NETWORK,
-				LIST(network.connections, "[HOST=]N"), .help = "connections at a time",
+				LIST(network.connections, "N|HOST=N"), .help = "connections at a time",
 				.more = "In all, or with HOST= those of the --allow rules for that host. What is more is "
 					"reset. Without it, as many as the limit of open files leaves room for. "
 					"Repeatable."},
-    [OPTION_NET_RATE] = {"net-rate", 0, .group = OPTION_GROUP_NETWORK, LIST(network.rate, "[HOST=]SIZE"),
+    [OPTION_NET_RATE] = {"net-rate", 0, .group = OPTION_GROUP_NETWORK, LIST(network.rate, "SIZE|HOST=SIZE"),
 			 .help = "bytes per second, both ways",
 			 .more = "In all, or with HOST= those of the --allow rules for that host. What comes faster "
 				 "waits. Repeatable."},

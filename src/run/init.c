@@ -43,11 +43,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/fdpass.h"
 #include "base/sys.h"
-#include "policy/inside.h"
 #include "run/channel.h"
 #include "run/inherit.h"
+#include "run/inside.h"
 #include "run/scan.h"
 
 #define EXIT_FAILED 125
@@ -279,25 +278,6 @@ static pid_t fork_job(struct init_args *args, int *ret_task_fd, struct error *er
 	return pid;
 }
 
-/* The gate has its sockets and is behind its own walls. */
-static int await_gate(int gate_fd, struct error *err)
-{
-	struct pollfd ready = {.fd = gate_fd, .events = POLLIN};
-	int fds[FDPASS_MAX];
-	size_t count = 0;
-	uint8_t tag = 0;
-
-	if (gate_fd < 0)
-		return 0;
-	while (poll(&ready, 1, -1) < 0)
-		if (errno != EINTR)
-			return error_set(err, "gate", errno, "wait for it");
-	/* It tells the supervisor what is wrong; this only stops the task. */
-	if (fdpass_receive(gate_fd, &tag, fds, &count) != 1 || tag != INSIDE_READY || count != 0)
-		return error_set(err, "gate", 0, "it did not become ready");
-	return 0;
-}
-
 /* Builds the view while the task prepares itself, and lets it exec. */
 static int start_task(struct init_args *args, int task_fd, struct error *err)
 {
@@ -313,7 +293,7 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
-		r = await_gate(ctx->gate_fd, err);
+		r = inside_await_gate(ctx->gate_fd, err);
 	if (r == 0)
 		r = send_go(task_fd, err);
 	/* Beside the exec; the task can't reach a non-dumpable init, and a failure ends both. */
@@ -508,22 +488,6 @@ static int until(uint64_t end_ms)
 	return end_ms - now > 3600000 ? 3600000 : (int)(end_ms - now);
 }
 
-/* The gate wants sockets for more names. When it is gone the supervisor ends the run. */
-static void stock_gate(struct service *service)
-{
-	int fds[FDPASS_MAX];
-	size_t count = 0;
-	uint8_t tag = 0;
-	int r = fdpass_receive(service->gate_fd, &tag, fds, &count);
-	struct error err;
-
-	if (r == -EAGAIN)
-		return;
-	if (r != 1 || tag != INSIDE_MORE || count != 0 ||
-	    stage_gate_stock(service->gate_fd, INSIDE_STOCK_COUNT, &err) < 0)
-		close_fd(&service->gate_fd);
-}
-
 static void serve(struct service *service, uint64_t end_ms) ATTR_NORETURN;
 static void serve(struct service *service, uint64_t end_ms)
 {
@@ -556,7 +520,7 @@ static void serve(struct service *service, uint64_t end_ms)
 		    errno != EAGAIN)
 			_exit(EXIT_FAILED);
 		if (fds[2].revents != 0) {
-			stock_gate(service);
+			inside_stock_gate(&service->gate_fd);
 			fds[2].fd = service->gate_fd;
 		}
 		if (fds[0].revents != 0) {

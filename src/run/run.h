@@ -67,6 +67,15 @@ void run_order(const struct run *run, enum channel_type type, int sig);
  * is there already. The usage must be. */
 void run_take_peaks(struct run *run);
 
+/* Takes what the gate tells; when it has failed or is gone, so has the run. */
+void run_hear_gate(struct run *run);
+
+/* The task is gone: ends the gate, and gives the verdict what it told. */
+void run_end_gate(struct run *run);
+
+/* Before anything is said on the caller's terminal: modes and colours as they were. */
+void run_leave_terminal(struct run *run);
+
 /* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
  * and no success any more. */
 void run_print_envelope(struct run *run, int stdio_closed);

@@ -99,21 +99,6 @@ static void on_observer(struct run *run, int errnum, int *fd)
 	}
 }
 
-/* Without its gate the task is cut off in the middle: the run has failed. */
-static void on_gate(struct run *run)
-{
-	struct error err;
-
-	memset(&err, 0, sizeof(err));
-	if (gatekeeper_run(&run->gate, &err) == 0)
-		return;
-	run->failed = true;
-	run->gate_failed = true;
-	run->verdict.error = err;
-	close_fd(&run->gate.channel_fd);
-	run_kill(run);
-}
-
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -427,7 +412,7 @@ static void loop(struct run *run)
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
 		if (fds[5].revents != 0)
-			on_gate(run);
+			run_hear_gate(run);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -444,15 +429,6 @@ static struct verdict_stream stream_record(const struct relay_out *relay)
 				       .dropped = relay_out_dropped(relay),
 				       .neutralised = relay->scrub.neutralised,
 				       .errnum = relay->errnum};
-}
-
-/* Before anything is said there: modes and colours as they were. */
-static void leave_terminal(struct run *run)
-{
-	relay_out_put_back(&run->out);
-	relay_out_put_back(&run->err);
-	relay_out_put_back(&run->tty);
-	terminal_release(&run->terminal);
 }
 
 /* --ram is not to blame. */
@@ -572,7 +548,6 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
 	struct verdict *verdict = &run.verdict;
 	struct error write_err;
-	struct error gate_err;
 	int r;
 
 	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = run.plan.net_log_fd = -1;
@@ -593,14 +568,9 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		run.init_gone = run.init_pid <= 0;
 		if (!run.init_gone || r == 0)
 			loop(&run);
-		leave_terminal(&run);
+		run_leave_terminal(&run);
 	}
-	memset(&gate_err, 0, sizeof(gate_err));
-	gatekeeper_finish(&run.gate, &gate_err);
-	/* init knows only that there is none. */
-	if (run.failed && strcmp(verdict->error.stage, "gate") == 0 && gate_err.stage[0] != '\0')
-		verdict->error = gate_err;
-	verdict->network = run.gate.log;
+	run_end_gate(&run);
 	verdict->used.wall_ms = clock_ms() - run.start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;

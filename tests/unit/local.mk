@@ -18,6 +18,7 @@ unit_libs = tests/unit/libunit.a libcapsule.a $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
+	tests/unit/test_allow \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_channel \
@@ -28,6 +29,7 @@ check_PROGRAMS += \
 	tests/unit/test_filter \
 	tests/unit/test_hint \
 	tests/unit/test_host \
+	tests/unit/test_http \
 	tests/unit/test_interpreter \
 	tests/unit/test_keep \
 	tests/unit/test_layer \
@@ -53,6 +55,8 @@ check_PROGRAMS += \
 	tests/unit/test_view
 
 tests_unit_test_advice_LDADD = $(unit_libs)
+tests_unit_test_allow_LDADD = $(unit_libs)
+tests_unit_test_http_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
 tests_unit_test_channel_LDADD = $(unit_libs)
