@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	tests/functional/test_leftovers.py \
 	tests/functional/test_limits.py \
 	tests/functional/test_network.py \
+	tests/functional/test_network_inside.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \
