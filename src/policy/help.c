@@ -135,6 +135,6 @@ void help_print(FILE *out, const char *topic)
 		print_action(out, &cli_action_table[i]);
 	fprintf(out,
 		"Groups: %s. Exit status: the task's own;\n"
-		"2 usage, 123 output or disk, 124 time, 125 failed, 126, 127 can't execute, 137 memory.\n",
+		"2 usage, 123 output, disk; 124 time; 125 failed; 126, 127 no exec; 137 memory.\n",
 		help_topics());
 }

@@ -22,7 +22,9 @@ def attempt(function, *args):
     except ssl.SSLError as error:
         return type(error).__name__
     except OSError as error:
-        return errno.errorcode.get(error.errno, type(error).__name__)
+        # A reset is met by whatever comes next: a read, a write, a shutdown.
+        number = errno.ECONNRESET if error.errno in (errno.EPIPE, errno.ENOTCONN) else error.errno
+        return errno.errorcode.get(number, type(error).__name__)
 
 def read_all(s):
     data = b""
