@@ -15,6 +15,8 @@ struct gate_side {
 	size_t start;
 	size_t judged;
 	size_t len;
+	struct gate_pipe *pipe; /* what was read in bulk and not yet written lies there; or NULL */
+	unsigned int full_reads; /* one after the other: a stream in bulk */
 	bool ended; /* nothing more comes from it */
 	bool shut;  /* and nothing more goes to it */
 };
@@ -78,6 +80,14 @@ void gate_conn_refuse(struct gate_conn *conn, enum gate_refusal refusal, const c
 /* relay.c: server.watch.fd is connected. May end it. */
 void gate_relay_start(struct gate_conn *conn);
 void gate_relay(struct gate_conn *conn);
+
+/* bulk.c: moves bytes without a copy, when nothing lies in from->buf or its pipe. */
+enum gate_bulk { GATE_BULK_MOVED, GATE_BULK_NO_PIPE, GATE_BULK_USED_UP, GATE_BULK_FAILED };
+enum gate_bulk gate_bulk_move(struct gate_side *from, const struct gate_side *to, int *ret_errnum);
+/* What lies in its pipe goes out as far as it can. 0 or -errno. */
+int gate_bulk_drain(struct gate_side *from, const struct gate_side *to);
+struct gate_pipe *gate_pipe_take(struct gate *gate);
+void gate_pipe_give(struct gate *gate, struct gate_pipe *pipe);
 
 /* look.c: judges what lies in client.buf beyond judged. False: it was refused, and conn is gone. */
 bool gate_look(struct gate_conn *conn);

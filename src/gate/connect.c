@@ -42,7 +42,11 @@ static void tell_end(struct gate_conn *conn, enum gate_ending ending, int errnum
 	record.start_ms = conn->epoch_ms;
 	record.duration_ms = conn->gate->loop.now_ms - conn->start_ms;
 	(void)snprintf(record.name, sizeof(record.name), "%s", conn->name != NULL ? conn->name->name : "");
-	(void)allow_format_address(&conn->address, record.address, sizeof(record.address));
+	/* The one that it is connected to; before that, the literal one that was asked for. */
+	if (conn->relays)
+		(void)allow_format_address(&conn->address, record.address, sizeof(record.address));
+	else if (conn->name == NULL)
+		(void)snprintf(record.address, sizeof(record.address), "%s", conn->text);
 	if (conn->http != NULL) {
 		(void)snprintf(record.method, sizeof(record.method), "%s", conn->http->method);
 		(void)snprintf(record.path, sizeof(record.path), "%s", conn->http->path);
@@ -68,6 +72,8 @@ static void end_side(struct gate_side *side, bool in_order)
 			reset(side->watch.fd);
 	}
 	free(side->buf);
+	if (side->pipe != NULL)
+		gate_pipe_give(side->conn->gate, side->pipe);
 }
 
 void gate_conn_end(struct gate_conn *conn, enum gate_ending ending, int errnum)

@@ -16,8 +16,15 @@
 #define LOOK_MIN 4096U
 #define LOOK_MAX HTTP_HEAD_MAX
 #define HAND_OVER_MS 30000
+/* So many reads of so much, one after the other, are a stream in bulk. */
+#define FULL_READS 4U
+#define FULL_READ 65536
 
-enum moved { MOVED_WAIT, MOVED_GONE };
+/* The server's bytes are looked at, too: it may have agreed to an upgrade. */
+static bool answers(const struct gate_conn *conn)
+{
+	return conn->http != NULL && conn->http->state == HTTP_UPGRADE;
+}
 
 /* Which events it waits for. */
 static void watch(struct gate_conn *conn)
@@ -28,12 +35,13 @@ static void watch(struct gate_conn *conn)
 		struct gate_side *side = sides[i];
 		const struct gate_side *other = sides[1 - i];
 		bool looks = side == &conn->client && conn->look != GATE_LOOK_NONE;
-		bool full = looks ? side->len - side->start >= LOOK_MAX : side->len > side->start;
+		bool full = side->pipe != NULL ||
+			    (looks ? side->len - side->start >= LOOK_MAX : side->len > side->start);
 		uint32_t events = 0;
 
 		if (!side->ended && !conn->paused && !full)
 			events |= EPOLLIN;
-		if (other->judged > other->start)
+		if (other->judged > other->start || other->pipe != NULL)
 			events |= EPOLLOUT;
 		/* Without any, an end that is gone would be told of again and again. */
 		if (events == 0) {
@@ -48,6 +56,8 @@ static void watch(struct gate_conn *conn)
 /* Writes what lies there. False: conn is gone. */
 static bool flush(struct gate_side *from, struct gate_side *to)
 {
+	int r;
+
 	while (from->judged > from->start) {
 		ssize_t n = send(to->watch.fd, from->buf + from->start, from->judged - from->start, MSG_NOSIGNAL);
 
@@ -60,6 +70,11 @@ static bool flush(struct gate_side *from, struct gate_side *to)
 			return false;
 		}
 		from->start += (size_t)n;
+	}
+	r = gate_bulk_drain(from, to);
+	if (r < 0) {
+		gate_conn_end(from->conn, GATE_ENDED_RESET, -r);
+		return false;
 	}
 	/* The first line is looked at from its start. */
 	if (from == &from->conn->client && from->conn->look == GATE_LOOK_FIRST)
@@ -106,7 +121,7 @@ static bool pass(struct gate_side *from, struct gate_side *to, const uint8_t *da
 
 	if (from == &conn->client && conn->look != GATE_LOOK_NONE)
 		return keep(from, data, len) && gate_look(conn) && flush(from, to);
-	if (from == &conn->server && conn->http != NULL && conn->http->state == HTTP_UPGRADE) {
+	if (from == &conn->server && answers(conn)) {
 		http_answer(conn->http, data, len);
 		/* What the client has said since is judged now. */
 		if (conn->http->state != HTTP_UPGRADE && (!gate_look(conn) || !flush(&conn->client, &conn->server)))
@@ -148,7 +163,7 @@ static bool pass_end(struct gate_side *from, struct gate_side *to)
 		if (!flush(from, to))
 			return false;
 	}
-	if (from->judged > from->start)
+	if (from->judged > from->start || from->pipe != NULL)
 		return true;
 	/* What was not judged, half a request, goes nowhere. */
 	to->shut = true;
@@ -159,6 +174,27 @@ static bool pass_end(struct gate_side *from, struct gate_side *to)
 	return true;
 }
 
+/* A stream that filled the whole buffer several times goes on without a copy. False: conn is gone. */
+static bool move_in_bulk(struct gate_side *from, struct gate_side *to)
+{
+	int errnum = 0;
+
+	switch (gate_bulk_move(from, to, &errnum)) {
+	case GATE_BULK_USED_UP:
+		gate_conn_refuse(from->conn, GATE_REFUSED_BYTES, NULL, NULL);
+		return false;
+	case GATE_BULK_FAILED:
+		gate_conn_end(from->conn, GATE_ENDED_RESET, errnum);
+		return false;
+	case GATE_BULK_NO_PIPE:
+		from->full_reads = 0;
+		break;
+	case GATE_BULK_MOVED:
+		break;
+	}
+	return pass_end(from, to);
+}
+
 static bool move(struct gate_side *from, struct gate_side *to)
 {
 	struct gate_conn *conn = from->conn;
@@ -167,6 +203,10 @@ static bool move(struct gate_side *from, struct gate_side *to)
 
 	if (!flush(from, to))
 		return false;
+	if (from->pipe != NULL)
+		return true;
+	if (from->full_reads >= FULL_READS && from->len == from->start && !looks && !answers(conn) && !from->ended)
+		return move_in_bulk(from, to);
 	for (int i = 0; i < READS_AT_A_TURN && !from->ended; i++) {
 		uint64_t room = GATE_SCRATCH;
 		ssize_t n;
@@ -203,6 +243,7 @@ static bool move(struct gate_side *from, struct gate_side *to)
 		if (!pass(from, to, gate->scratch, (size_t)n))
 			return false;
 		looks = from == &conn->client && conn->look != GATE_LOOK_NONE;
+		from->full_reads = n >= FULL_READ ? from->full_reads + 1 : 0;
 		if ((uint64_t)n < room)
 			break;
 	}

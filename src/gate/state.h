@@ -12,6 +12,7 @@
 #define GATE_NAMES_MAX 16384U
 #define GATE_QUESTIONS_MAX 512U
 #define GATE_ATTEMPTS 4U
+#define GATE_PIPES_MAX 8U
 #define GATE_SCRATCH (256U << 10)
 
 struct gate;
@@ -45,6 +46,12 @@ struct gate_name {
 	struct resolve_name resolve;
 	struct gate_listener *listeners;
 	bool listens; /* on all of its ports */
+};
+
+struct gate_pipe {
+	struct gate_pipe *next;
+	int fds[2];
+	size_t held; /* bytes that lie in it */
 };
 
 struct gate_refused {
@@ -92,6 +99,8 @@ struct gate {
 	uint64_t refused_total;
 	uint64_t refused_lost;
 	uint8_t *scratch;
+	struct gate_pipe *pipes; /* that are free */
+	size_t pipe_count;
 };
 
 /* names.c: the name server, the names that it knows, and their listeners. */

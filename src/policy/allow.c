@@ -576,7 +576,7 @@ const struct allow_rule *allow_match_address(const struct allow_set *set, const 
 		const struct allow_rule *rule = set->rules[i];
 
 		if (rule->kind == ALLOW_NET && allow_net_has(&rule->net, address) &&
-		    (port == 0 || allow_has_port(rule, port)))
+		    (port == 0 || allow_has_port(rule, port)) && allow_net_names(&rule->net, address))
 			return rule;
 	}
 	return NULL;

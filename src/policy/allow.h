@@ -91,7 +91,7 @@ const struct allow_rule *allow_next(const struct allow_set *set, const char *nam
 /* The first of those that has this port, or NULL. */
 const struct allow_rule *allow_match_name(const struct allow_set *set, const char *name, uint16_t port);
 
-/* The first rule of addresses that covers it, with this port (0: any); NULL: none. */
+/* The first rule of addresses that has it, names it (allow_net_names()), and has this port (0: any); NULL: none. */
 const struct allow_rule *allow_match_address(const struct allow_set *set, const struct allow_address *address,
 					     uint16_t port);
 
@@ -115,6 +115,10 @@ bool allow_may_lead_to(const struct allow_rule *rule, const struct allow_address
 /* What an address is that no name leads to unless it is named: "private", "loopback", ...; NULL for a public one. Sees
  * through IPv4 in IPv6 (mapped, 6to4, Teredo, NAT64). */
 const char *allow_address_class(const struct allow_address *address);
+
+/* Whether an address of the net's is named by it: a public one always, another one when all of the net is of its kind.
+ * 0.0.0.0/0 means hosts anywhere, and neither loopback nor metadata. */
+bool allow_net_names(const struct allow_net *net, const struct allow_address *address);
 
 bool allow_net_has(const struct allow_net *net, const struct allow_address *address);
 bool allow_is_ipv4(const struct allow_address *address);

@@ -95,14 +95,26 @@ const char *allow_address_class(const struct allow_address *address)
 	return inner != NULL ? class4(inner) : NULL;
 }
 
+bool allow_net_names(const struct allow_net *net, const struct allow_address *address)
+{
+	const char *what = allow_address_class(address);
+	struct allow_address last = net->address;
+	const char *first_what = allow_address_class(&net->address);
+	const char *last_what;
+
+	if (what == NULL || net->bits == 128)
+		return true;
+	for (unsigned int i = net->bits; i < 128; i++)
+		last.in6.s6_addr[i / 8] |= (uint8_t)(0x80U >> (i % 8));
+	last_what = allow_address_class(&last);
+	return first_what != NULL && last_what != NULL && strcmp(first_what, what) == 0 && strcmp(last_what, what) == 0;
+}
+
 bool allow_may_lead_to(const struct allow_rule *rule, const struct allow_address *address, const char **ret_why)
 {
 	for (size_t i = 0; i < rule->at_count; i++)
-		if (allow_net_has(&rule->at[i], address))
+		if (allow_net_has(&rule->at[i], address) && allow_net_names(&rule->at[i], address))
 			return true;
-	/* The rule of an address names it. */
-	if (rule->kind == ALLOW_NET && allow_net_has(&rule->net, address))
-		return true;
 	*ret_why = allow_address_class(address);
 	return *ret_why == NULL;
 }

@@ -61,6 +61,7 @@ const char *netlog_whom(const struct netlog_refusal *refusal, char *buf, size_t 
 
 const char *netlog_allowed_by(const struct netlog_refusal *refusal, char *buf, size_t size)
 {
+	char normal[ALLOW_NAME_MAX + 1];
 	char address[72];
 	char port[16] = "";
 
@@ -70,6 +71,9 @@ const char *netlog_allowed_by(const struct netlog_refusal *refusal, char *buf, s
 	switch (refusal->kind) {
 	case GATE_REFUSED_NAME:
 	case GATE_REFUSED_PORT:
+		/* No rule can say what is no host's name. */
+		if (!allow_normalize(refusal->name, strlen(refusal->name), normal))
+			return NULL;
 		(void)snprintf(buf, size, "--allow %s%s", refusal->name, port);
 		return buf;
 	case GATE_REFUSED_ADDRESS:
