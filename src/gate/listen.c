@@ -52,8 +52,10 @@ static struct gate_listener *add_listener(struct gate *gate, int fd)
 static void take_packets(struct gate *gate, const int *fds, size_t count)
 {
 	for (size_t i = 0; i < count && i < ARRAY_SIZE(gate->packets); i++) {
-		gate->packets[i] =
-		    (struct gate_packets){.watch = {.fd = fds[i], .ready = gate_packets_ready}, .gate = gate};
+		gate->packets[i] = (struct gate_packets){.watch = {.fd = fds[i], .ready = gate_packets_ready},
+							 .gate = gate,
+							 .is_ipv6 = i >= 2,
+							 .is_tcp = i % 2 == 0};
 		if (gate_loop_watch(&gate->loop, &gate->packets[i].watch, EPOLLIN) < 0)
 			fail(gate, -ENOMEM, "watch the packets");
 	}
@@ -71,7 +73,7 @@ static void take(struct gate *gate, uint8_t tag, const int *fds, size_t count)
 		}
 		break;
 	case INSIDE_PACKETS:
-		if (count <= 2) {
+		if (count == INSIDE_PACKET_KINDS) {
 			take_packets(gate, fds, count);
 			return;
 		}

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/ip.h>
-#include <netinet/ip6.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,40 +99,67 @@ static void judge_packet(struct gate *gate, const struct allow_address *to, uint
 			    NULL);
 }
 
-static void on_packet(struct gate *gate, const uint8_t *packet, size_t len)
+/* What of an IPv4 packet is before its ports, and where it goes; 0: it is none. */
+static size_t read_header(const uint8_t *packet, size_t len, struct allow_address *ret_to)
 {
-	struct allow_address to = {.in6 = IN6ADDR_ANY_INIT};
-	uint8_t protocol;
 	size_t header;
 
-	if (len >= sizeof(struct ip6_hdr) && packet[0] >> 4 == 6) {
-		header = sizeof(struct ip6_hdr);
-		protocol = packet[6];
-		memcpy(&to.in6, packet + 24, 16);
-	} else if (len >= sizeof(struct iphdr) && packet[0] >> 4 == 4) {
-		header = (packet[0] & 15U) * 4U;
-		protocol = packet[9];
-		to.in6.s6_addr[10] = to.in6.s6_addr[11] = 0xff;
-		memcpy(&to.in6.s6_addr[12], packet + 16, 4);
-	} else {
-		return;
+	if (len < sizeof(struct iphdr) || packet[0] >> 4 != 4)
+		return 0;
+	header = (packet[0] & 15U) * 4U;
+	memset(ret_to, 0, sizeof(*ret_to));
+	ret_to->in6.s6_addr[10] = ret_to->in6.s6_addr[11] = 0xff;
+	memcpy(&ret_to->in6.s6_addr[12], packet + 16, 4);
+	return header < sizeof(struct iphdr) ? 0 : header;
+}
+
+/* Of an IPv6 packet a raw socket tells that beside it. */
+static bool read_destination(struct msghdr *msg, struct allow_address *ret_to)
+{
+	struct in6_pktinfo info;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != IPPROTO_IPV6 || cmsg->cmsg_type != IPV6_PKTINFO)
+			continue;
+		memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+		ret_to->in6 = info.ipi6_addr;
+		return true;
 	}
-	if (header < 20 || len < header + 4 || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
-		return;
-	judge_packet(gate, &to, (uint16_t)(packet[header + 2] << 8 | packet[header + 3]), protocol == IPPROTO_TCP);
+	return false;
+}
+
+/* One packet. False: there is none. */
+static bool take_packet(const struct gate_packets *packets)
+{
+	uint8_t packet[128];
+	struct iovec iov = {.iov_base = packet, .iov_len = sizeof(packet)};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} control;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
+	ssize_t n = recvmsg(packets->watch.fd, &msg, MSG_DONTWAIT);
+	struct allow_address to;
+	size_t header = 0;
+
+	if (n < 0)
+		return false;
+	if (packets->is_ipv6 ? !read_destination(&msg, &to) : (header = read_header(packet, (size_t)n, &to)) == 0)
+		return true;
+	if ((size_t)n >= header + 4)
+		judge_packet(packets->gate, &to, (uint16_t)(packet[header + 2] << 8 | packet[header + 3]), packets->is_tcp);
+	return true;
 }
 
 void gate_packets_ready(struct gate_watch *watch, uint32_t events)
 {
-	struct gate *gate = GATE_CONTAINER(watch, struct gate_packets, watch)->gate;
-	uint8_t packet[128];
+	const struct gate_packets *packets = GATE_CONTAINER(watch, struct gate_packets, watch);
 
 	(void)events;
-	for (int i = 0; i < PACKETS_AT_A_TURN; i++) {
-		ssize_t n = recv(watch->fd, packet, sizeof(packet), MSG_DONTWAIT);
-
-		if (n < 0)
+	for (int i = 0; i < PACKETS_AT_A_TURN; i++)
+		if (!take_packet(packets))
 			return;
-		on_packet(gate, packet, (size_t)n);
-	}
 }

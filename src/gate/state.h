@@ -36,6 +36,8 @@ struct gate_listener {
 struct gate_packets {
 	struct gate_watch watch;
 	struct gate *gate;
+	bool is_ipv6;
+	bool is_tcp;
 };
 
 /* A name that the task asked for and that is allowed. */
@@ -84,7 +86,7 @@ struct gate {
 	struct gate_question *questions; /* that wait */
 	size_t question_count;
 	size_t caller_count; /* of name server's TCP connections */
-	struct gate_packets packets[2];
+	struct gate_packets packets[INSIDE_PACKET_KINDS];
 
 	struct gate_conn *conns;
 	size_t conn_count;

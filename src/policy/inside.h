@@ -9,7 +9,7 @@
 
 enum inside_tag {
 	INSIDE_NAMES,	/* the name server's sockets: UDP, then TCP, which listens */
-	INSIDE_PACKETS, /* packet sockets that show which connections are tried: IPv4, then IPv6 where there is one */
+	INSIDE_PACKETS, /* raw sockets that show what is tried: by TCP and UDP, over IPv4 and then IPv6 */
 	INSIDE_LISTENERS, /* sockets that listen on literal addresses that are allowed */
 	INSIDE_STOCK,	/* IPv4 TCP sockets that are bound nowhere, for names */
 	INSIDE_READY,	/* no sockets, either way: that was all; the gate is ready */
@@ -20,6 +20,8 @@ enum inside_tag {
 #define INSIDE_SERVER "198.18.0.1"
 #define INSIDE_SERVER_ADDRESS 0xc6120001U
 #define INSIDE_FIRST_NAME 0xc6120002U
+
+#define INSIDE_PACKET_KINDS 4U
 
 /* How many sockets a message of a stock holds. */
 #define INSIDE_STOCK_COUNT 32U

@@ -247,7 +247,7 @@ void gatekeeper_finish(struct gatekeeper *keeper, struct error *ret_failure)
 	memset(&err, 0, sizeof(err));
 	if (keeper->channel_fd >= 0)
 		(void)shutdown(keeper->channel_fd, SHUT_WR);
-	while (keeper->channel_fd >= 0) {
+	while (keeper->channel_fd >= 0 && !keeper->log->is_whole) {
 		struct pollfd more = {.fd = keeper->channel_fd, .events = POLLIN};
 		uint64_t now_ms = clock_ms();
 		int r;

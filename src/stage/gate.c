@@ -2,7 +2,7 @@
  * What the gate needs inside: every address leads to lo, and sockets of this network namespace are handed to it.
  *
  * AnyIP routes (ip-route(8), "local") make all addresses this machine's, so a connection to one reaches whoever listens
- * on it, with the address that was meant; where nobody listens it is refused at once, and packet sockets show that it
+ * on it, with the address that was meant; where nobody listens it is refused at once, and raw sockets show that it
  * was tried. Listeners have an address of their own, never the wildcard, which would take the task's loopback; the one
  * exception is a range of addresses too wide for that, on its ports.
  */
@@ -10,9 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
-#include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
@@ -169,54 +167,79 @@ static const struct sock_filter seen4[] = {
     RETURN(0),
 };
 
-/* The same for IPv6, to other addresses than ::1; extension headers are not looked behind. */
-static const struct sock_filter seen6[] = {
-    LOAD_WORD(24),
+#define LOAD_NET_WORD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + (at))
+
+/* The same for IPv6, to other addresses than ::1. The packet that the socket is given begins behind the IPv6 header. */
+static const struct sock_filter seen6_tcp[] = {
+    LOAD_NET_WORD(24),
     EQUALS(0, 0, 6),
-    LOAD_WORD(28),
+    LOAD_NET_WORD(28),
     EQUALS(0, 0, 4),
-    LOAD_WORD(32),
+    LOAD_NET_WORD(32),
     EQUALS(0, 0, 2),
-    LOAD_WORD(36),
-    EQUALS(1, 7, 0),
-    LOAD_BYTE(6),
-    EQUALS(IPPROTO_UDP, 4, 0),
-    EQUALS(IPPROTO_TCP, 0, 4),
-    LOAD_BYTE(40 + 13),
+    LOAD_NET_WORD(36),
+    EQUALS(1, 4, 0),
+    LOAD_BYTE(13),
     BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
     EQUALS(0x02, 0, 1),
     RETURN(PACKET_SEEN),
     RETURN(0),
 };
+static const struct sock_filter seen6_udp[] = {
+    LOAD_NET_WORD(24),
+    EQUALS(0, 0, 6),
+    LOAD_NET_WORD(28),
+    EQUALS(0, 0, 4),
+    LOAD_NET_WORD(32),
+    EQUALS(0, 0, 2),
+    LOAD_NET_WORD(36),
+    EQUALS(1, 1, 0),
+    RETURN(PACKET_SEEN),
+    RETURN(0),
+};
 
-static int make_packet_socket(uint16_t protocol, const struct sock_filter *filter, size_t count)
+/*
+ * A raw socket sees what comes in for its protocol. Packet sockets would do as well, and for both; but to close one takes
+ * the kernel an RCU grace period, for which the end of each run would wait.
+ */
+static int make_raw_socket(int family, int protocol, const struct sock_filter *filter, size_t count)
 {
-	struct sockaddr_ll any = {
-	    .sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = LOOPBACK_INDEX};
 	struct sock_fprog program = {.len = (unsigned short)count,
 				     .filter = (struct sock_filter *)(uintptr_t)filter};
-	/* Without a protocol nothing comes before the filter is there. */
-	AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	AUTO_CLOSE int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	const int on = 1;
 
+	/* What came before there was a filter is of no harm: nobody is in this namespace yet. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
-	    bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
+	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0))
 		return -errno;
 	return take_fd(&fd);
 }
 
 static int send_packets(const struct stage_ctx *ctx, struct error *err)
 {
-	int fds[2];
+	static const struct {
+		int family;
+		int protocol;
+		const struct sock_filter *filter;
+		size_t count;
+	} kinds[INSIDE_PACKET_KINDS] = {{AF_INET, IPPROTO_TCP, seen4, ARRAY_SIZE(seen4)},
+					{AF_INET, IPPROTO_UDP, seen4, ARRAY_SIZE(seen4)},
+					{AF_INET6, IPPROTO_TCP, seen6_tcp, ARRAY_SIZE(seen6_tcp)},
+					{AF_INET6, IPPROTO_UDP, seen6_udp, ARRAY_SIZE(seen6_udp)}};
+	int fds[INSIDE_PACKET_KINDS];
 
-	fds[0] = make_packet_socket(ETH_P_IP, seen4, ARRAY_SIZE(seen4));
-	if (fds[0] < 0)
-		return error_set(err, NAME, -fds[0], "packet socket");
-	fds[1] = make_packet_socket(ETH_P_IPV6, seen6, ARRAY_SIZE(seen6));
-	if (fds[1] < 0) {
-		close_fd(&fds[0]);
-		return error_set(err, NAME, -fds[1], "packet socket");
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		fds[i] = make_raw_socket(kinds[i].family, kinds[i].protocol, kinds[i].filter, kinds[i].count);
+		if (fds[i] < 0) {
+			int errnum = -fds[i];
+
+			while (i > 0)
+				close_fd(&fds[--i]);
+			return error_set(err, NAME, errnum, "raw socket");
+		}
 	}
-	return send_all(ctx, INSIDE_PACKETS, fds, 2, err);
+	return send_all(ctx, INSIDE_PACKETS, fds, ARRAY_SIZE(fds), err);
 }
 
 /* Listeners that are to be sent, as many at a time as a message takes. */
