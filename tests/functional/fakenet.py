@@ -201,7 +201,7 @@ def read_head(conn, data=b""):
     while b"\r\n\r\n" not in data:
         more = conn.recv(65536)
         if not more:
-            return data, b""
+            return b"", b""
         data += more
     head, rest = data.split(b"\r\n\r\n", 1)
     return head, rest

@@ -210,6 +210,41 @@ class Bytes(NetworkCase):
         self.assertEqual(result.reported, {"ok": 700})
         self.assertEqual(result.verdict["network"]["connections"], 700)
 
+    def test_clients_that_never_finish(self):
+        """Half a request, half a hello, nothing at all, and garbage to the name server: others go on."""
+        said = self.reports("""
+            held = []
+            for text in (b"GET / HTTP/1.1\\r\\nHost: api", b"\\x16\\3\\1\\2\\0\\1", b"", b"GET"):
+                for _ in range(20):
+                    s = socket.create_connection(('api.test', 80), timeout=30)
+                    s.sendall(text)
+                    held.append(s)
+            for _ in range(30):
+                s = socket.create_connection(('198.18.0.1', 53), timeout=30)
+                s.sendall(b"\\xff\\xff" + b"x" * 100)
+                held.append(s)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+                for n in range(200):
+                    u.sendto(bytes(range(n)), ('198.18.0.1', 53))
+            report(other=get('api.test'), name=talk('both.test', 7, 'x'))""", "--allow", "api.test:80", "--allow",
+                            "both.test:7")
+        self.assertEqual(said, {"other": "public /", "name": "x"})
+
+    def test_the_task_takes_a_port_before_the_gate(self):
+        """It hears itself, and is told."""
+        result = self.run_net("""
+            mine = socket.socket()
+            mine.bind(('0.0.0.0', 7))
+            mine.listen()
+            def serve():
+                c = mine.accept()[0]
+                c.sendall(b'mine')
+                c.close()
+            threading.Thread(target=serve, daemon=True).start()
+            report(a=talk('api.test', 7, ''), b=get('api.test'))""", "--allow", "api.test:7,80")
+        self.assertEqual(result.reported, {"a": "mine", "b": "public /"})
+        self.assertEqual([(row["name"], row["port"]) for row in self.refused_rows(result, "busy")], [("api.test", 7)])
+
     def test_budgets_of_bytes(self):
         result = self.run_net("report(a=attempt(talk, 'api.test', 9, b'x' * (1 << 20)), b=get('both.test'))", "--allow",
                               "api.test:9", "--allow", "both.test:80", "--net-bytes", "api.test=64K")
