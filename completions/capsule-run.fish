@@ -51,10 +51,13 @@ set -g __capsule_run_group -x -a '$__capsule_run_groups'
 # BEGIN OPTIONS: from the option table, by make update-docs
 set -g __capsule_run_layers user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup
 set -g __capsule_run_groups limits files network task run all
-set -g __capsule_run_valued -c -m --ram --pids --cpu --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --allow --allow-file --net-bytes --net-connections --net-rate --net-log --python --venv -e --env --filter --profile --result --require
+set -g __capsule_run_valued -c -m --ram --ram-soft --pids --cpu --io-read-bps --io-write-bps --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --allow --allow-file --net-bytes --net-connections --net-rate --net-log --python --venv -e --env --filter --profile --max-retries --retry-on --retry-delay --result --require
 complete -c capsule-run -n __capsule_run_options -l ram -x -a '64M 256M 512M 1G 4G' -d 'memory of the task, tmpfs and cache included'
+complete -c capsule-run -n __capsule_run_options -l ram-soft -x -a '64M 256M 512M 1G 4G unlimited' -d 'memory from which it is to do with less'
 complete -c capsule-run -n __capsule_run_options -l pids -x -a '64 256 1024 4096' -d 'processes and threads'
 complete -c capsule-run -n __capsule_run_options -l cpu -x -a '0.5 1 2 4 unlimited' -d 'cores, such as 2 or 0.5 (needs a cgroup)'
+complete -c capsule-run -n __capsule_run_options -l io-read-bps -x -a '64M 256M 512M 1G 4G unlimited' -d 'reads a second from the disk (needs a cgroup)'
+complete -c capsule-run -n __capsule_run_options -l io-write-bps -x -a '64M 256M 512M 1G 4G unlimited' -d 'writes a second to it (needs cgroup v2)'
 complete -c capsule-run -n __capsule_run_options -l cpu-time -x -a '1s 10s 1m 10m 1h unlimited' -d 'CPU time of the whole task'
 complete -c capsule-run -n __capsule_run_options -l compute -x -a 'LOW MEDIUM HIGH 10s unlimited' -d 'CPU time by name: 10s, 1m, 10m'
 complete -c capsule-run -n __capsule_run_options -s t -l timeout -x -a '1s 10s 1m 10m 1h unlimited' -d 'wall-clock time: SIGTERM, then SIGKILL'
@@ -73,7 +76,7 @@ complete -c capsule-run -n __capsule_run_options -l src $__capsule_run_dir -d 's
 complete -c capsule-run -n __capsule_run_options -l runtime -x -a 'system closure' -d '/usr, or Python\'s own files only'
 complete -c capsule-run -n __capsule_run_options -l allow $__capsule_run_any -d 'let it connect to a host; port 443 unless given'
 complete -c capsule-run -n __capsule_run_options -l allow-file $__capsule_run_file -d 'the same, from a file\'s lines'
-complete -c capsule-run -n __capsule_run_options -l net-bytes $__capsule_run_any -d 'bytes to and from hosts, both ways'
+complete -c capsule-run -n __capsule_run_options -l net-bytes $__capsule_run_any -d 'bytes, both ways'
 complete -c capsule-run -n __capsule_run_options -l net-connections $__capsule_run_any -d 'connections at a time'
 complete -c capsule-run -n __capsule_run_options -l net-rate $__capsule_run_any -d 'bytes per second, both ways'
 complete -c capsule-run -n __capsule_run_options -l net-log $__capsule_run_file -d 'write what it connected to as JSON lines'
@@ -84,10 +87,14 @@ complete -c capsule-run -n __capsule_run_options -s n -l no-stdin -d 'empty stan
 complete -c capsule-run -n __capsule_run_options -l raw-terminal -d 'let its escape sequences act on your terminal'
 complete -c capsule-run -n __capsule_run_options -l filter -x -a 'default strict' -d 'the system calls that it may make'
 complete -c capsule-run -n __capsule_run_options -l profile $__capsule_run_profile -d 'take values from a profile (ci, strict, ...)'
+complete -c capsule-run -n __capsule_run_options -l max-retries -x -a '64 256 1024 4096' -d 'run a task that fails again, so often'
+complete -c capsule-run -n __capsule_run_options -l retry-on -x -a 'failure any exited signaled timeout cpu-time stall oom disk output' -d 'which ends are tried again'
+complete -c capsule-run -n __capsule_run_options -l retry-delay -x -a '1s 10s 1m 10m 1h' -d 'the pause before the first retry; doubles'
 complete -c capsule-run -n __capsule_run_options -l result $__capsule_run_file -d 'write the verdict as JSON'
 complete -c capsule-run -n __capsule_run_options -l require $__capsule_run_layer -d 'do not start without these layers (cgroup, ...)'
 complete -c capsule-run -n __capsule_run_options -l json -d 'print one JSON object: output and verdict'
 complete -c capsule-run -n __capsule_run_options -l summary -d 'say at the end how it went, and what it used'
+complete -c capsule-run -n __capsule_run_options -l timeline -d 'note memory and CPU over time'
 complete -c capsule-run -n __capsule_run_options -s q -l quiet -d 'errors only'
 complete -c capsule-run -n __capsule_run_options -s v -l verbose -d 'say what is done and what the task used'
 complete -c capsule-run -n __capsule_run_options -l print-policy -d 'print what would be in force, and why'

@@ -13,6 +13,7 @@
 
 #include "policy/cli.h"
 #include "policy/layer.h"
+#include "policy/retry.h"
 #include "policy/option.h"
 
 /* A row of either table. */
@@ -43,10 +44,20 @@ static const char *words_of(const struct option_row *row, char *buf, size_t size
 			    : row->kind == OPTION_KIND_COUNT	? "64 256 1024 4096"
 								: NULL;
 
-	if (row->kind == OPTION_KIND_FLAG)
+	if (row->kind == OPTION_KIND_FLAG || row->bare != NULL)
 		return "@flag";
 	if (words != NULL) {
 		(void)snprintf(buf, size, "%s%s", words, row->open ? " unlimited" : "");
+		return buf;
+	}
+	/* Words, each of which is a list by itself. */
+	if (row->values == OPTION_VALUES_RETRY) {
+		size_t len = 0;
+
+		for (const char *p = retry_list(); *p != '\0' && len + 1 < size; p++)
+			if (*p != ',')
+				buf[len++] = *p;
+		buf[len] = '\0';
 		return buf;
 	}
 	/* A metavar of small words names the choices. */
@@ -62,7 +73,7 @@ static struct item item_of_option(const struct option_row *row, char *buf, size_
 {
 	return (struct item){row->name,
 			     row->letter,
-			     row->kind == OPTION_KIND_FLAG,
+			     row->kind == OPTION_KIND_FLAG || row->bare != NULL,
 			     row->kind == OPTION_KIND_LIST,
 			     row->metavar,
 			     option_preset(row),
@@ -132,7 +143,9 @@ static void print_mdoc(const struct item *item)
 	if (item->letter != 0)
 		printf(" Fl %c ,", item->letter);
 	printf(" Fl -%s", item->name);
-	if (item->metavar != NULL && item->metavar[0] == '[')
+	if (item->metavar != NULL && strncmp(item->metavar, "[=", 2) == 0)
+		printf(" Ns Op = Ns Ar %.*s", (int)strlen(item->metavar) - 3, item->metavar + 2);
+	else if (item->metavar != NULL && item->metavar[0] == '[')
 		printf(" Op Ar %.*s", (int)strlen(item->metavar) - 2, item->metavar + 1);
 	else if (item->metavar != NULL)
 		printf(" Ar %s", item->metavar);
@@ -249,7 +262,7 @@ static void print_fish_valued(void)
 {
 	printf("set -g __capsule_run_valued -c -m");
 	for (unsigned int i = 0; i < OPTION_MAX; i++) {
-		if (option_table[i].kind == OPTION_KIND_FLAG)
+		if (option_table[i].kind == OPTION_KIND_FLAG || option_table[i].bare != NULL)
 			continue;
 		if (option_table[i].letter != 0)
 			printf(" -%c", option_table[i].letter);

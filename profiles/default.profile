@@ -3,10 +3,14 @@ capsule-run-profile 1
 
 # Numbers, pandas and a test suite fit; what leaks ends soon. Swap is off, so this is all there is.
 ram = 1G
+# Open: above it a task is to do with less, and how much less is up to it.
+ram-soft = unlimited
 # Thread pools of NumPy and compilers on a large machine; a fork bomb ends at once.
 pids = 256
 # Open: a task that computes is what one wants; the wall clock ends what hangs.
 cpu = unlimited
+io-read-bps = unlimited
+io-write-bps = unlimited
 cpu-time = unlimited
 compute = unlimited
 # Long enough for a real job, short enough that a forgotten one is not there tomorrow.
@@ -37,6 +41,11 @@ filter = default
 no-stdin = no
 # Colour and cursor movement reach a terminal; what acts on it does not.
 raw-terminal = no
+# One attempt: whether a task can be run twice is its owner's to say.
+max-retries = 0
+retry-on = failure
+retry-delay = 1s
 summary = no
+timeline = no
 quiet = no
 verbose = no

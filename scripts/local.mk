@@ -27,6 +27,8 @@ EXTRA_DIST += \
 	examples/primes \
 	examples/sales.csv \
 	examples/sales.py \
+	examples/slurm/array.sbatch \
+	examples/slurm/tasks.sbatch \
 	examples/systemd/capsule-task@.service \
 	scripts/build \
 	scripts/check \

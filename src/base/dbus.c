@@ -281,8 +281,8 @@ static void put_field(struct dbus_writer *writer, enum field field, const char *
 		dbus_put_string(writer, text);
 }
 
-int dbus_call(int fd, const char *object, const char *interface, const char *member, const char *signature,
-	      const struct dbus_writer *body, uint64_t deadline_ms)
+int dbus_call(int fd, uint32_t serial, const char *object, const char *interface, const char *member,
+	      const char *signature, const struct dbus_writer *body, uint64_t deadline_ms)
 {
 	struct dbus_writer head = {.len = 0};
 	size_t mark;
@@ -290,7 +290,7 @@ int dbus_call(int fd, const char *object, const char *interface, const char *mem
 
 	put(&head, (const unsigned char[]){'l', DBUS_CALL, 0, 1}, 4);
 	dbus_put_u32(&head, (uint32_t)body->len);
-	dbus_put_u32(&head, 1);
+	dbus_put_u32(&head, serial);
 	mark = dbus_put_array_begin(&head);
 	put_field(&head, FIELD_PATH, "o", object);
 	put_field(&head, FIELD_INTERFACE, "s", interface);

@@ -65,8 +65,8 @@ ATTR_CHECKED int dbus_parse_fields(const unsigned char *fields, size_t len, stru
  */
 ATTR_CHECKED int dbus_connect(const char *path, uint64_t deadline_ms);
 
-/* Sends a method call with serial 1. 0 or -errno. */
-ATTR_CHECKED int dbus_call(int fd, const char *object, const char *interface, const char *member,
+/* Sends a method call; its answer will have this serial. 0 or -errno. */
+ATTR_CHECKED int dbus_call(int fd, uint32_t serial, const char *object, const char *interface, const char *member,
 			   const char *signature, const struct dbus_writer *body, uint64_t deadline_ms);
 
 /* Reads the next message. 0 or -errno: EPROTO for what is none, ECONNRESET at the end, ETIMEDOUT. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static enum log_level log_level = LOG_NORMAL;
 static bool log_raw;
 
@@ -18,7 +20,8 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
-static void write_line(const char *stage, const char *text)
+/* False when nobody took it. */
+static bool write_line(const char *stage, const char *text)
 {
 	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char line[ERROR_DETAIL_MAX + ERROR_HINT_MAX];
@@ -34,10 +37,9 @@ static void write_line(const char *stage, const char *text)
 	line[len++] = '\n';
 	/* A reader that stalls must not hold us for ever: after a second the line is lost. */
 	if (poll(&ready, 1, 1000) != 1)
-		return;
+		return false;
 	/* Nobody is left to tell when standard error itself fails. */
-	if (write(STDERR_FILENO, line, len) < 0)
-		return;
+	return write(STDERR_FILENO, line, len) >= 0;
 }
 
 void log_error(const struct error *err)
@@ -48,9 +50,9 @@ void log_error(const struct error *err)
 		(void)snprintf(text, sizeof(text), "%s: %s", err->detail, strerror(err->errnum));
 	else
 		(void)snprintf(text, sizeof(text), "%s", err->detail);
-	write_line(err->stage, text);
+	(void)write_line(err->stage, text);
 	if (err->hint[0] != '\0')
-		write_line("hint", err->hint);
+		(void)write_line("hint", err->hint);
 }
 
 static void vlog(enum log_level at, const char *stage, const char *fmt, va_list ap) ATTR_PRINTF(3, 0);
@@ -61,7 +63,7 @@ static void vlog(enum log_level at, const char *stage, const char *fmt, va_list 
 	if (log_level < at)
 		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	write_line(stage, text);
+	(void)write_line(stage, text);
 }
 
 void log_note(const char *stage, const char *fmt, ...)
@@ -71,6 +73,19 @@ void log_note(const char *stage, const char *fmt, ...)
 	va_start(ap, fmt);
 	vlog(LOG_NORMAL, stage, fmt, ap);
 	va_end(ap);
+}
+
+void log_text(const char *stage, const char *text)
+{
+	char line[ERROR_DETAIL_MAX];
+	size_t len;
+
+	for (; log_level >= LOG_NORMAL && *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		(void)text_copy(line, sizeof(line), text, len);
+		if (len > 0 && !write_line(stage, line))
+			return;
+	}
 }
 
 void log_verbose(const char *stage, const char *fmt, ...)

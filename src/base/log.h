@@ -23,6 +23,9 @@ void log_error(const struct error *err);
 /* A line that the user should know of, unless --quiet: what is held in a weaker way, what was cut. */
 void log_note(const char *stage, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
+/* Each line of a text that is not empty, as log_note() would; the first that nobody takes is the last. */
+void log_text(const char *stage, const char *text);
+
 /* A line for --verbose. */
 void log_verbose(const char *stage, const char *fmt, ...) ATTR_PRINTF(2, 3);
 

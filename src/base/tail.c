@@ -69,19 +69,8 @@ static const char *skip_escape(const char *p)
 	return *p == BEL ? p + 1 : *p == ESC ? p + 2 : p;
 }
 
-void tail_text(const struct tail *tail, char buf[TAIL_BYTES + 1])
+void tail_clean(char *to, const char *from)
 {
-	const char *from = buf;
-	char *to = buf;
-
-	buf[0] = '\0';
-	if (tail->bytes == NULL)
-		return;
-	unroll(tail, buf);
-	if (tail->total > TAIL_BYTES) {
-		from = strchr(buf, '\n');
-		from = from == NULL ? buf + TAIL_BYTES : from + 1;
-	}
 	while (*from != '\0') {
 		size_t length = text_utf8_length(from);
 
@@ -102,6 +91,21 @@ void tail_text(const struct tail *tail, char buf[TAIL_BYTES + 1])
 		}
 	}
 	*to = '\0';
+}
+
+void tail_text(const struct tail *tail, char buf[TAIL_BYTES + 1])
+{
+	const char *from = buf;
+
+	buf[0] = '\0';
+	if (tail->bytes == NULL)
+		return;
+	unroll(tail, buf);
+	if (tail->total > TAIL_BYTES) {
+		from = strchr(buf, '\n');
+		from = from == NULL ? buf + TAIL_BYTES : from + 1;
+	}
+	tail_clean(buf, from);
 }
 
 void tail_fini(struct tail *tail)

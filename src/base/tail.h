@@ -23,6 +23,9 @@ void tail_add(struct tail *tail, const void *bytes, size_t len);
  */
 void tail_text(const struct tail *tail, char buf[TAIL_BYTES + 1]);
 
+/* Does that to a string; to is from or lies before it, and gets no longer. */
+void tail_clean(char *to, const char *from);
+
 void tail_fini(struct tail *tail);
 
 #endif

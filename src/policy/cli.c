@@ -47,13 +47,31 @@ static int set_command(struct policy *draft, enum command_kind kind, const char 
 	return r < 0 ? error_set(err, "usage", ENOMEM, "arguments") : 0;
 }
 
-static int unknown_option(const char *arg, struct error *err)
+static void suggest_option(struct suggest *suggest, const char *name, size_t len)
+{
+	suggest_init(suggest, name, len);
+	for (unsigned int i = 0; i < OPTION_MAX; i++)
+		suggest_try(suggest, option_table[i].name);
+	for (size_t i = 0; i < cli_action_count; i++)
+		suggest_try(suggest, cli_action_table[i].name);
+	suggest_try(suggest, "exec");
+}
+
+/* letter: the one of arg that is not understood, or 0 for all of it. */
+static int unknown_option(const char *arg, char letter, struct error *err)
 {
 	size_t len = strcspn(arg, "=");
+	const char *name = arg + strspn(arg, "-");
+	struct suggest suggest;
 
-	error_set(err, "usage", 0, "%.*s: no such option", (int)len, arg);
-	error_hint(
-	    err, "capsule-run --help all lists the options; those of the task come after its name");
+	suggest_option(&suggest, name, len - (size_t)(name - arg));
+	/* -ram is no bundle of letters to who writes it. */
+	if (letter != 0 && arg[2] != '\0' && suggest.best[0] == '\0')
+		error_set(err, "usage", 0, "-%c in %s: no such option", letter, arg);
+	else
+		error_set(err, "usage", 0, "%.*s: no such option", (int)len, arg);
+	error_hint(err, "%s%s%scapsule-run --help all lists the options; those of the task come after its name",
+		   suggest.best[0] != '\0' ? "did you mean --" : "", suggest.best, suggest.best[0] != '\0' ? "? " : "");
 	return usage_error(err);
 }
 
@@ -61,6 +79,7 @@ static int unknown_option(const char *arg, struct error *err)
 struct setting {
 	enum option_id id;
 	const char *value; /* NULL: a flag without one */
+	bool is_argument;  /* the value was the next argument, not attached */
 };
 
 struct cursor {
@@ -95,12 +114,14 @@ static int parse_row(struct policy *draft, struct cursor *at, enum option_id id,
 	const char *metavar = option_table[id].metavar;
 	const char *value = attached;
 
-	if (metavar != NULL && option_value(at, attached, label, metavar, &value, err) < 0)
+	if (option_table[id].bare != NULL)
+		value = attached != NULL ? attached : option_table[id].bare;
+	else if (metavar != NULL && option_value(at, attached, label, metavar, &value, err) < 0)
 		return -EINVAL;
 	/* In this form is told, too, what is not understood further on. */
 	if (id == OPTION_JSON && option_apply(draft, id, value, ORIGIN_COMMAND_LINE, err) < 0)
 		return -EINVAL;
-	at->setting[at->settings++] = (struct setting){id, value};
+	at->setting[at->settings++] = (struct setting){id, value, value != NULL && value == at->argv[at->index]};
 	return 0;
 }
 
@@ -130,8 +151,12 @@ static int parse_action(struct cursor *at, const struct cli_action_row *row, con
 	if (attached == NULL && at->index + 1 < at->argc && at->argv[at->index + 1][0] != '-')
 		attached = at->argv[at->index + 1];
 	if (attached != NULL && !help_is_topic(attached)) {
+		struct suggest suggest;
+
+		help_suggest(&suggest, attached);
 		error_set(err, "usage", 0, "--help %s: no such group of options", attached);
-		error_hint(err, "accepted: %s", help_topics());
+		error_hint(err, "%s%s%saccepted: %s", suggest.best[0] != '\0' ? "did you mean " : "", suggest.best,
+			   suggest.best[0] != '\0' ? "? " : "", help_topics());
 		return usage_error(err);
 	}
 	at->cli.topic = attached;
@@ -180,36 +205,47 @@ static int parse_long(struct policy *draft, struct cursor *at, struct error *err
 			return parse_action(at, &cli_action_table[i], attached, err);
 	if (len == 4 && memcmp(name, "exec", len) == 0)
 		return parse_exec(draft, at, attached, err);
-	return unknown_option(arg, err);
+	return unknown_option(arg, 0, err);
 }
 
-/* "-q", "-t 30s", "-t30s", "-c CODE"; letters are not bundled. */
+/* "-q", "-t 30s", "-t30s", "-c CODE", and flags before another letter: "-nq", "-nt30s". */
 static int parse_letter(struct policy *draft, struct cursor *at, struct error *err)
 {
 	const char *arg = at->argv[at->index];
-	const char *attached = arg[2] != '\0' ? arg + 2 : NULL;
-	const char label[3] = {'-', arg[1], '\0'};
-	enum option_id id = option_find_letter(arg[1]);
+	const char *letter = arg + 1;
+	enum option_id id = option_find_letter(*letter);
+	char label[3] = {'-', *letter, '\0'};
+	const char *attached;
 
-	if (id < OPTION_MAX && option_table[id].metavar == NULL && attached != NULL) {
-		error_set(err, "usage", 0, "%s: takes no value", label);
+	for (; id < OPTION_MAX && option_table[id].metavar == NULL; id = option_find_letter(*letter)) {
+		label[1] = *letter;
+		if (parse_row(draft, at, id, NULL, label, err) < 0)
+			return -EINVAL;
+		if (*++letter == '\0')
+			return 0;
+	}
+	label[1] = *letter;
+	attached = letter[1] != '\0' ? letter + 1 : NULL;
+	if (*letter == '=' || (attached != NULL && *attached == '=' && *letter != 'c')) {
+		error_set(err, "usage", 0, "%s: a letter takes no =", arg);
+		error_hint(err, "a value follows its letter, as in -t 30s or -t30s; long options take either: --timeout=30s");
 		return usage_error(err);
 	}
 	if (id < OPTION_MAX)
 		return parse_row(draft, at, id, attached, label, err);
-	for (size_t i = 0; i < cli_action_count && attached == NULL; i++)
-		if (cli_action_table[i].letter == arg[1])
-			return parse_action(at, &cli_action_table[i], NULL, err);
-	if (arg[1] == 'c' || arg[1] == 'm') {
+	for (size_t i = 0; i < cli_action_count; i++)
+		if (cli_action_table[i].letter == *letter && (attached == NULL || cli_action_table[i].metavar != NULL))
+			return parse_action(at, &cli_action_table[i], attached, err);
+	if (*letter == 'c' || *letter == 'm') {
 		const char *target = NULL;
 
-		if (option_value(at, attached, label, arg[1] == 'c' ? "CODE" : "MODULE", &target, err) < 0)
+		if (option_value(at, attached, label, *letter == 'c' ? "CODE" : "MODULE", &target, err) < 0)
 			return -EINVAL;
 		at->done = true;
-		return set_command(draft, arg[1] == 'c' ? COMMAND_CODE : COMMAND_MODULE, target,
+		return set_command(draft, *letter == 'c' ? COMMAND_CODE : COMMAND_MODULE, target,
 				   at->argc - at->index - 1, at->argv + at->index + 1, err);
 	}
-	return unknown_option(arg, err);
+	return unknown_option(arg, *letter, err);
 }
 
 static int parse_task(struct policy *draft, int argc, char *const argv[], struct error *err)
@@ -278,6 +314,26 @@ static int check_action(const struct policy *draft, enum cli_action action, stru
 	return 0;
 }
 
+/* The last argument may have been meant for one, and was an option's value. */
+static int no_task(struct policy *draft, const struct cursor *at, struct error *err)
+{
+	const struct setting *last = at->settings > 0 ? &at->setting[at->settings - 1] : NULL;
+	struct error why = {.hint = ""};
+
+	error_set(err, "usage", 0, "no task given");
+	error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help lists the options");
+	if (last == NULL || !last->is_argument || last->value != at->argv[at->argc - 1])
+		return usage_error(err);
+	error_set(err, "usage", 0, "no task given: %s was taken as the value of --%s", last->value,
+		  option_table[last->id].name);
+	if (option_apply(draft, last->id, last->value, ORIGIN_COMMAND_LINE, &why) < 0 && why.hint[0] != '\0')
+		error_hint(err, "as that, %s", why.hint);
+	else
+		error_hint(err, "the task comes after the options and their values: capsule-run --%s %s TASK.py",
+			   option_table[last->id].name, option_table[last->id].metavar);
+	return usage_error(err);
+}
+
 int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *ret,
 	      struct error *err)
 {
@@ -292,12 +348,8 @@ int cli_parse(struct policy *draft, int argc, char *const argv[], struct cli *re
 		return usage_error(err);
 	}
 	*ret = at.cli;
-	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE) {
-		error_set(err, "usage", 0, "no task given");
-		error_hint(err, "capsule-run [OPTION]... TASK.py [ARG]...; capsule-run --help "
-				"lists the options");
-		return usage_error(err);
-	}
+	if (at.cli.action == CLI_RUN && draft->command.kind == COMMAND_NONE)
+		return no_task(draft, &at, err);
 	if (at.cli.action == CLI_DOCTOR && draft->command.kind != COMMAND_NONE) {
 		error_set(err, "usage", 0, "--doctor: runs no task");
 		error_hint(err, "capsule-run --doctor [OPTION]...; without it the task runs");

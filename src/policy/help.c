@@ -31,6 +31,14 @@ const char *help_topics(void)
 	return list;
 }
 
+void help_suggest(struct suggest *suggest, const char *word)
+{
+	suggest_init(suggest, word, strlen(word));
+	for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++)
+		suggest_try(suggest, option_group_name(group));
+	suggest_try(suggest, "all");
+}
+
 static void print_row(FILE *out, char letter, const char *name, const char *metavar,
 		      const char *help)
 {
@@ -38,7 +46,7 @@ static void print_row(FILE *out, char letter, const char *name, const char *meta
 
 	(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", letter != 0 ? '-' : ' ',
 		       letter != 0 ? letter : ' ', letter != 0 ? "," : " ", name,
-		       metavar != NULL ? " " : "", metavar != NULL ? metavar : "");
+		       metavar != NULL && strncmp(metavar, "[=", 2) != 0 ? " " : "", metavar != NULL ? metavar : "");
 	/* A long left column does not push the others: its help goes on, two blanks later. */
 	fprintf(out, "  %-25s  %s\n", left, help);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/suggest.h"
+
 /* True for the name of a group of options, and for "all". */
 bool help_is_topic(const char *topic);
 
@@ -14,5 +16,8 @@ const char *help_topics(void);
 /* Prints the usual options on one screen, or (topic not NULL) every option of a group with all
  * there is to say. */
 void help_print(FILE *out, const char *topic);
+
+/* The group of options that a word may mean. */
+void help_suggest(struct suggest *suggest, const char *word);
 
 #endif

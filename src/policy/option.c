@@ -33,6 +33,8 @@
 /* At least what the `capsule` project's budgets of the same names allow. */
 static const struct option_word compute_words[] = {
     {"LOW", 10000}, {"MEDIUM", 60000}, {"HIGH", 600000}, {NULL, 0}};
+/* 0 is none. */
+static const struct option_word timeline_words[] = {{"no", 0}, {"yes", 100}, {NULL, 0}};
 static const char *const runtime_words[] = {
     [RUNTIME_SYSTEM] = "system", [RUNTIME_CLOSURE] = "closure", NULL};
 static const char *const keep_words[] = {
@@ -47,6 +49,13 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .more = "Everything that is charged to the task counts: its processes, "
 			    "/dev/shm, --fresh, and, with a cgroup, page cache; swap is off. At "
 			    "the limit the whole task ends with outcome oom and status 137."},
+    [OPTION_RAM_SOFT] = {"ram-soft", 0, .group = OPTION_GROUP_LIMITS,
+			 NUMBER(SIZE, limits.ram_soft_bytes, 4 * MIB, EIB, true, NULL, "SIZE"),
+			 .help = "memory from which it is to do with less",
+			 .more = "At most --ram. While the task needs so much, page cache not counted, no process gets "
+				 "more private memory: Python raises MemoryError, which can be caught. With cgroup v2 "
+				 "the kernel also takes back its cache and slows it down. What is taken in one piece "
+				 "can pass it, as far as --ram."},
     [OPTION_PIDS] = {"pids", 0, .group = OPTION_GROUP_LIMITS,
 		     NUMBER(COUNT, limits.pids, 2, 4194304, false, "256", "N"),
 		     .help = "processes and threads",
@@ -58,6 +67,17 @@ const struct option_row option_table[OPTION_MAX] = {
 		    .more = "Bandwidth of the whole task. Thread pools inside (OMP, OPENBLAS, "
 			    "MKL) are made of as many threads. An error where no cgroup can "
 			    "hold it."},
+    [OPTION_IO_READ_BPS] = {"io-read-bps", 0, .group = OPTION_GROUP_LIMITS,
+			    NUMBER(SIZE, limits.io_read_bps, 64 * KIB, EIB, true, NULL, "SIZE"),
+			    .help = "reads a second from the disk (needs a cgroup)",
+			    .more = "Bytes from the disk on which the sandbox directory lies; what comes from the page "
+				    "cache is free. An error where no cgroup can hold it, and with --fresh, which is on "
+				    "no disk."},
+    [OPTION_IO_WRITE_BPS] = {"io-write-bps", 0, .group = OPTION_GROUP_LIMITS,
+			     NUMBER(SIZE, limits.io_write_bps, 64 * KIB, EIB, true, NULL, "SIZE"),
+			     .help = "writes a second to it (needs cgroup v2)",
+			     .more = "As --io-read-bps. cgroup v1 can't hold it: what is written by way of the page cache "
+				     "is nobody's there."},
     [OPTION_CPU_TIME] = {"cpu-time", 0, .group = OPTION_GROUP_LIMITS,
 			 NUMBER(DURATION, limits.cpu_time_ms, 10, YEAR_MS, true, NULL, "TIME"),
 			 .help = "CPU time of the whole task",
@@ -71,8 +91,8 @@ const struct option_row option_table[OPTION_MAX] = {
     [OPTION_TIMEOUT] = {"timeout", 't', .group = OPTION_GROUP_LIMITS,
 			NUMBER(DURATION, limits.wall_ms, 10, YEAR_MS, true, "10m", "TIME"),
 			.help = "wall-clock time: SIGTERM, then SIGKILL", .common = true,
-			.more = "For the whole task. At the deadline every process gets SIGTERM, "
-				"after --grace SIGKILL; the status is 124."},
+			.more = "For the whole task. At a deadline that was asked for, Python tells its stacks; "
+				"then every process gets SIGTERM, after --grace SIGKILL; the status is 124."},
     [OPTION_STALL] = {"stall", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.stall_ms, 100, YEAR_MS, true, NULL, "TIME"),
 		      .help = "time without output and CPU use",
@@ -81,7 +101,7 @@ const struct option_row option_table[OPTION_MAX] = {
 			      "processes. Waiting for input counts; waiting for you to take its output does not."},
     [OPTION_GRACE] = {"grace", 0, .group = OPTION_GROUP_LIMITS,
 		      NUMBER(DURATION, limits.grace_ms, 0, YEAR_MS, false, "1s", "TIME"),
-		      .help = "time between the two", .more = "0 kills at once."},
+		      .help = "time between the two", .more = "0: no SIGTERM, SIGKILL at once."},
     [OPTION_NOFILE] = {"nofile", 0, .group = OPTION_GROUP_LIMITS,
 		       NUMBER(COUNT, limits.nofile, 16, 1048576, false, "1024", "N"),
 		       .help = "open files of each process",
@@ -142,31 +162,23 @@ const struct option_row option_table[OPTION_MAX] = {
 				"libraries that these need; no shell, no other program."},
     [OPTION_ALLOW] = {"allow", 0, .group = OPTION_GROUP_NETWORK, LIST(network.allow, "HOST[:PORTS]"),
 		      .help = "let it connect to a host; port 443 unless given", .common = true,
-		      .more = "HOST is a name, '*.NAME' for all names below it, an IPv4 address, an IPv6 address in "
-			      "brackets, or a range such as 10.0.0.0/24; PORTS are numbers and ranges, joined by commas. "
-			      "A name leads to public addresses only, unless others are named beside it: "
-			      "HOST:PORTS@10.0.0.0/8. A TLS client must name the host (SNI), and a request in plain HTTP "
-			      "must (Host), unless :any-sni follows. Repeatable."},
+		      .more = "HOST is a name, '*.NAME', an address (IPv6 in brackets) or a range as 10.0.0.0/24; PORTS are "
+			      "numbers and ranges, joined by commas. A name leads to public addresses, and to those named "
+			      "beside it: HOST@10.0.0.0/8. A client must name the host in TLS (SNI) and plain HTTP (Host), "
+			      "unless :any-sni follows. Repeatable."},
     [OPTION_ALLOW_FILE] = {"allow-file", 0, .group = OPTION_GROUP_NETWORK, LIST(network.allow_file, "FILE"),
 			   .help = "the same, from a file's lines", .values = OPTION_VALUES_FILE,
-			   .more = "One HOST[:PORTS] a line, as for --allow; what follows a # is left out. Repeatable."},
+			   .more = "One HOST[:PORTS] a line; what follows a # is left out. Repeatable."},
+#define IN_ALL "In all, or with HOST= those of the --allow rules for that host. "
     [OPTION_NET_BYTES] = {"net-bytes", 0, .group = OPTION_GROUP_NETWORK, LIST(network.bytes, "SIZE|HOST=SIZE"),
-			  .help = "bytes to and from hosts, both ways",
-			  .more = "In all, or with HOST= those of the --allow rules for that host. Beyond, connections "
-				  "are reset. Repeatable."},
+			  .help = "bytes, both ways", .more = IN_ALL "Beyond, connections are reset. Repeatable."},
     [OPTION_NET_CONNECTIONS] = {"net-connections", 0, .group = OPTION_GROUP_NETWORK,
-				LIST(network.connections, "N|HOST=N"), .help = "connections at a time",
-				.more = "In all, or with HOST= those of the --allow rules for that host. What is more is "
-					"reset. Without it, as many as the limit of open files leaves room for. "
-					"Repeatable."},
+				LIST(network.connections, "N|HOST=N"), .help = "connections at a time", .more = IN_ALL "What is more is reset. Repeatable."},
     [OPTION_NET_RATE] = {"net-rate", 0, .group = OPTION_GROUP_NETWORK, LIST(network.rate, "SIZE|HOST=SIZE"),
-			 .help = "bytes per second, both ways",
-			 .more = "In all, or with HOST= those of the --allow rules for that host. What comes faster "
-				 "waits. Repeatable."},
+			 .help = "bytes per second, both ways", .more = IN_ALL "What comes faster waits. Repeatable."},
     [OPTION_NET_LOG] = {"net-log", 0, .group = OPTION_GROUP_NETWORK, STRING(network.log, NULL, "FILE"),
 			.help = "write what it connected to as JSON lines", .values = OPTION_VALUES_FILE,
-			.more = "One line when a connection has ended or was refused, with name, address, port, bytes, "
-				"duration and outcome; one for each request in plain HTTP. Appended."},
+			.more = "A line for each connection, refusal, and request in plain HTTP. Appended."},
     [OPTION_PYTHON] = {"python", 0, .group = OPTION_GROUP_TASK,
 		       STRING(command.python, NULL, "PATH"),
 		       .help = "the interpreter (default: PATH's python3)", .common = true,
@@ -207,6 +219,25 @@ const struct option_row option_table[OPTION_MAX] = {
 			    "a path. Several are merged in order; the command line wins "
 			    "wherever it says --profile. See capsule-run.profile(5) and "
 			    "--list-profiles."},
+    [OPTION_MAX_RETRIES] = {"max-retries", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(COUNT, retry.max, 0, POLICY_RETRIES_MAX, false, "0", "N"),
+			    .help = "run a task that fails again, so often",
+			    .more = "Each attempt begins as the first one did: limits, a --fresh directory and input "
+				    "are new; a directory of yours is as the last attempt left it. --timeout is for each. "
+				    "What capsule-run itself could not do (status 125, 126, 127) is not tried again, nor is "
+				    "anything after Ctrl-C or SIGTERM. With --json and in the verdict, the last attempt "
+				    "counts; the others are listed."},
+    [OPTION_RETRY_ON] = {"retry-on", 0, .group = OPTION_GROUP_RUN, STRING(retry.on, "failure", "END[,END]"),
+			 .help = "which ends are tried again",
+			 .values = OPTION_VALUES_RETRY,
+			 .more = "Ends are the verdict's outcomes: exited (with another status than 0), signaled, "
+				 "timeout, cpu-time, stall, oom and disk; and output, for output that was cut. failure is "
+				 "exited and signaled, any is all of them."},
+    [OPTION_RETRY_DELAY] = {"retry-delay", 0, .group = OPTION_GROUP_RUN,
+			    NUMBER(DURATION, retry.delay_ms, 0, YEAR_MS, false, "1s", "TIME"),
+			    .help = "the pause before the first retry; doubles",
+			    .more = "Up to a minute, or to this when it is more. Each pause is at random up to a quarter "
+				    "shorter, so that tasks which failed together do not come back together."},
     [OPTION_RESULT] = {"result", 0, .group = OPTION_GROUP_RUN, STRING(result, NULL, "FILE|fd:N"),
 		       .help = "write the verdict as JSON", .common = true,
 		       .values = OPTION_VALUES_FILE,
@@ -227,6 +258,13 @@ const struct option_row option_table[OPTION_MAX] = {
 			.more = "On standard error: one line when all is well, else what ended it, the limits "
 				"that were met with their peaks, and a hint. In colour on a terminal, unless "
 				"NO_COLOR is set. Also with --quiet."},
+    [OPTION_TIMELINE] = {"timeline", 0, .group = OPTION_GROUP_RUN,
+			 NUMBER(DURATION, limits.timeline_ms, 10, YEAR_MS, false, "no", "[=TIME]"),
+			 .words = timeline_words, .bare = "yes",
+			 .help = "note memory and CPU over time",
+			 .more = "Every 100ms, or as often as is said; when 256 samples are there, half as often, and half "
+				 "of them stay, those with more memory. They are in the verdict, and --summary draws the "
+				 "memory."},
     [OPTION_QUIET] = {"quiet", 'q', .group = OPTION_GROUP_RUN, FLAG(quiet), .help = "errors only",
 		      .common = true,
 		      .more = "Excludes --verbose; of a profile and the command line, what is "
@@ -351,10 +389,22 @@ static bool find_word(const struct option_row *row, const char *value, uint64_t 
 	return false;
 }
 
+/* "LOW|MEDIUM|HIGH|" of the words that a number takes, for messages. */
+static const char *list_words(const struct option_row *row, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (const struct option_word *w = row->words; w != NULL && w->word != NULL && len < size; w++)
+		len += (size_t)snprintf(buf + len, size - len, "%s|", w->word);
+	return buf;
+}
+
 static int apply_number(struct policy *draft, const struct option_row *row, const char *value,
 			struct error *err)
 {
 	uint64_t number = LIMIT_NONE;
+	char words[64];
 	char low[32];
 	char high[32];
 
@@ -362,10 +412,15 @@ static int apply_number(struct policy *draft, const struct option_row *row, cons
 		*(uint64_t *)field(draft, row) = LIMIT_NONE;
 		return 0;
 	}
-	if (!find_word(row, value, &number) && parse_number(row, value, &number) < 0) {
+	if (find_word(row, value, &number)) {
+		*(uint64_t *)field(draft, row) = number;
+		return 0;
+	}
+	if (parse_number(row, value, &number) < 0) {
 		error_set(err, "usage", 0, "--%s %s: not understood", row->name, value);
-		return error_hint(err, "accepted: %s%s%s%s", row->words != NULL ? row->metavar : "",
-				  row->words != NULL ? "; TIME is " : "", example_of(row->kind), row->open ? ", or unlimited" : "");
+		return error_hint(err, "accepted: %s%s%s%s", list_words(row, words, sizeof(words)),
+				  row->words != NULL ? "TIME; TIME is " : "", example_of(row->kind),
+				  row->open ? ", or unlimited" : "");
 	}
 	if (number < row->min || number > row->max) {
 		error_set(err, "usage", 0, "--%s %s: out of range", row->name, value);
@@ -378,6 +433,18 @@ static int apply_number(struct policy *draft, const struct option_row *row, cons
 	return 0;
 }
 
+/* A shell replaces a ~ that begins a word and no other one; here nothing is expanded. */
+static int refuse_tilde(const struct option_row *row, const char *value, struct error *err)
+{
+	bool is_path = row->values == OPTION_VALUES_FILE || row->values == OPTION_VALUES_DIR ||
+		       row->values == OPTION_VALUES_BIND || row->values == OPTION_VALUES_PROFILE;
+
+	if (!is_path || *value != '~')
+		return 0;
+	error_set(err, "usage", 0, "--%s %s: a ~ is not expanded", row->name, value);
+	return error_hint(err, "write the whole path, or $HOME where a shell reads it; ./~ is a file of that name");
+}
+
 static int apply_string(struct policy *draft, const struct option_row *row, const char *value,
 			struct error *err)
 {
@@ -385,6 +452,8 @@ static int apply_string(struct policy *draft, const struct option_row *row, cons
 
 	if (*value == '\0')
 		return error_set(err, "usage", 0, "--%s: an empty value", row->name);
+	if (refuse_tilde(row, value, err) < 0)
+		return -EINVAL;
 	free(*text);
 	*text = strdup(value);
 	return *text == NULL ? error_set(err, "usage", ENOMEM, "--%s", row->name) : 0;
@@ -430,6 +499,8 @@ static int apply_item(struct policy *draft, enum option_id id, const char *value
 
 	if (*value == '\0')
 		return error_set(err, "usage", 0, "--%s: an empty value", row->name);
+	if (refuse_tilde(row, value, err) < 0)
+		return -EINVAL;
 	grown = reallocarray(draft->item_origin[id], list->count + 1, sizeof(*grown));
 	if (grown != NULL)
 		draft->item_origin[id] = grown;
@@ -505,6 +576,10 @@ const char *option_format(const struct policy *policy, enum option_id id, char *
 	if (row->kind == OPTION_KIND_LIST)
 		return NULL;
 	value = option_number(policy, id);
+	/* A word may stand for what no number says. */
+	for (const struct option_word *w = row->words; value < row->min && w != NULL && w->word != NULL; w++)
+		if (w->value == value)
+			return w->word;
 	return value == LIMIT_NONE ? "unlimited" : format_number(row, value, buf, size);
 }
 

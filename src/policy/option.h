@@ -39,6 +39,7 @@ enum option_values {
 	OPTION_VALUES_VARIABLE,
 	OPTION_VALUES_LAYER,
 	OPTION_VALUES_PROFILE,
+	OPTION_VALUES_RETRY,
 };
 
 /* A word that stands for a number. */
@@ -56,7 +57,8 @@ struct option_row {
 	uint64_t min;  /* bounds of a number, in the field's unit */
 	uint64_t max;
 	bool open; /* takes "unlimited" */
-	const struct option_word *words; /* that a number takes as well, or NULL */
+	const struct option_word *words; /* that a number takes as well, whatever its bounds; or NULL */
+	const char *bare; /* the value when none is attached; NULL: there must be one */
 	const char *const *choices; /* the words of a choice, then NULL */
 	const char *preset; /* default, as it would be written; NULL: unset, or open */
 	const char *metavar; /* NULL for a flag */

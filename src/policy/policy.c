@@ -8,6 +8,7 @@
 
 #include "policy/layer.h"
 #include "policy/option.h"
+#include "policy/retry.h"
 
 int policy_init(struct policy *draft, struct error *err)
 {
@@ -35,9 +36,10 @@ static bool is_unnormal(const char *path)
 /* Guest paths that are ours to build, or that would hide what the sandbox stands on. */
 static bool is_reserved_guest(const char *guest)
 {
-	static const char *const reserved[] = {"/proc", "/dev", "/sys", "/task", POLICY_DEFAULT_DIR};
+	static const char *const reserved[] = {"/proc", "/dev", "/sys", "/task", POLICY_OWN_DIR,
+					       POLICY_DEFAULT_DIR};
 	static const char *const whole[] = {"",	    "/etc", "/usr", "/bin", "/sbin",
-					    "/lib", "/tmp", "/lib64"};
+					    "/lib", "/tmp", "/lib64", "/var"};
 	size_t len = strlen(guest);
 
 	while (len > 0 && guest[len - 1] == '/')
@@ -278,6 +280,29 @@ static int finalize_require(struct policy *draft, struct error *err)
 	return 0;
 }
 
+/* What was asked for and can't come about is an error; a profile may prepare it for who asks for retries. */
+static int finalize_retry(struct policy *draft, struct error *err)
+{
+	static const enum option_id needy[] = {OPTION_RETRY_ON, OPTION_RETRY_DELAY};
+	const char *bad = NULL;
+	int len = 0;
+
+	if (retry_parse_list(draft->retry.on, &draft->retry.causes, &bad, &len) < 0) {
+		error_set(err, "usage", 0, "--retry-on %s: '%.*s' is no end that can be tried again", draft->retry.on,
+			  len, bad);
+		error_hint(err, "accepted: %s", retry_list());
+		return policy_locate(draft, draft->origin[OPTION_RETRY_ON], err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(needy) && draft->origin[OPTION_MAX_RETRIES] == ORIGIN_DEFAULT; i++) {
+		if (draft->origin[needy[i]] != ORIGIN_COMMAND_LINE)
+			continue;
+		error_set(err, "usage", 0, "--%s: without --max-retries nothing is tried again",
+			  option_table[needy[i]].name);
+		return error_hint(err, "--max-retries N says how often, as in --max-retries 2");
+	}
+	return 0;
+}
+
 /* What is kept for the end lies in memory. */
 static int finalize_output(struct policy *draft, struct error *err)
 {
@@ -311,16 +336,35 @@ static int exclude(struct policy *draft, enum option_id one, enum option_id othe
 	return policy_locate(draft, a > b ? a : b, err);
 }
 
-/* --compute is another way to say --cpu-time: what is printed and put in force is the latter. */
+/* --compute is another way to say --cpu-time: put in force is the latter. Both are printed, so both may be said when
+ * they say the same. */
 static int finalize_compute(struct policy *draft, struct error *err)
 {
-	int r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+	struct policy_limits *limits = &draft->limits;
+	int r = 0;
 
-	if (r < 0 || draft->limits.compute_ms == LIMIT_NONE)
+	if (limits->compute_ms != limits->cpu_time_ms)
+		r = exclude(draft, OPTION_CPU_TIME, OPTION_COMPUTE, ": both are a limit of CPU time", err);
+	if (r < 0 || limits->compute_ms == LIMIT_NONE)
 		return r;
-	draft->limits.cpu_time_ms = draft->limits.compute_ms;
+	limits->cpu_time_ms = limits->compute_ms;
 	draft->origin[OPTION_CPU_TIME] = draft->origin[OPTION_COMPUTE];
-	return option_apply_default(draft, OPTION_COMPUTE, err);
+	return 0;
+}
+
+static int finalize_ram(struct policy *draft, struct error *err)
+{
+	enum origin soft = draft->origin[OPTION_RAM_SOFT];
+	enum origin hard = draft->origin[OPTION_RAM];
+	char buf[2][32];
+
+	if (draft->limits.ram_soft_bytes == LIMIT_NONE || draft->limits.ram_soft_bytes <= draft->limits.ram_bytes)
+		return 0;
+	error_set(err, "usage", 0, "--ram-soft %s: more than --ram %s",
+		  option_format(draft, OPTION_RAM_SOFT, buf[0], sizeof(buf[0])),
+		  option_format(draft, OPTION_RAM, buf[1], sizeof(buf[1])));
+	error_hint(err, "what comes before --ram is at most as much: lower the one or raise the other");
+	return policy_locate(draft, soft > hard ? soft : hard, err);
 }
 
 int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err)
@@ -338,7 +382,11 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = finalize_require(draft, err);
 	if (r == 0)
+		r = finalize_retry(draft, err);
+	if (r == 0)
 		r = finalize_output(draft, err);
+	if (r == 0)
+		r = finalize_ram(draft, err);
 	if (r == 0)
 		r = finalize_compute(draft, err);
 	if (r == 0)
@@ -398,6 +446,7 @@ void policy_fini(struct policy *policy)
 	strlist_fini(&policy->command.env);
 	strlist_fini(&policy->command.env_set);
 	free(policy->result);
+	free(policy->retry.on);
 	strlist_fini(&policy->require);
 	strlist_fini(&policy->profiles);
 	strlist_fini(&policy->profile_paths);

@@ -17,11 +17,17 @@
 
 #define POLICY_DEFAULT_DIR "/tmp/agent_sandbox"
 
+/* What capsule-run itself puts beside the task, read-only. */
+#define POLICY_OWN_DIR "/var/capsule"
+
 /* Every option, in the order in which --help and --print-policy show them. */
 enum option_id {
 	OPTION_RAM,
+	OPTION_RAM_SOFT,
 	OPTION_PIDS,
 	OPTION_CPU,
+	OPTION_IO_READ_BPS,
+	OPTION_IO_WRITE_BPS,
 	OPTION_CPU_TIME,
 	OPTION_COMPUTE,
 	OPTION_TIMEOUT,
@@ -51,10 +57,14 @@ enum option_id {
 	OPTION_RAW_TERMINAL,
 	OPTION_FILTER,
 	OPTION_PROFILE,
+	OPTION_MAX_RETRIES,
+	OPTION_RETRY_ON,
+	OPTION_RETRY_DELAY,
 	OPTION_RESULT,
 	OPTION_REQUIRE,
 	OPTION_JSON,
 	OPTION_SUMMARY,
+	OPTION_TIMELINE,
 	OPTION_QUIET,
 	OPTION_VERBOSE,
 	OPTION_MAX,
@@ -65,15 +75,19 @@ enum option_id {
 enum origin { ORIGIN_DEFAULT = 0, ORIGIN_COMMAND_LINE = INT32_MAX };
 
 #define POLICY_PROFILES_MAX	 16
+#define POLICY_RETRIES_MAX	 100
 #define POLICY_PROFILE_LINES_MAX 65535
 
 /* A limit that is open holds LIMIT_NONE. */
 struct policy_limits {
 	uint64_t ram_bytes;
+	uint64_t ram_soft_bytes; /* at most ram_bytes, or LIMIT_NONE */
 	uint64_t pids;	    /* processes and threads, our init included */
 	uint64_t cpu_milli; /* thousandths of a core */
+	uint64_t io_read_bps; /* bytes a second, of the disk with the sandbox directory */
+	uint64_t io_write_bps;
 	uint64_t cpu_time_ms;
-	uint64_t compute_ms; /* --compute as given; policy_finalize() makes cpu_time_ms of it */
+	uint64_t compute_ms; /* --compute; policy_finalize() makes cpu_time_ms of it, which is the limit */
 	uint64_t wall_ms;
 	uint64_t stall_ms; /* without output or CPU use */
 	uint64_t grace_ms; /* from SIGTERM to SIGKILL */
@@ -82,7 +96,14 @@ struct policy_limits {
 	uint64_t output_bytes; /* for each stream */
 	uint64_t disk_bytes;
 	uint64_t inodes;
+	uint64_t timeline_ms; /* no limit, but counted by what holds them; 0: no timeline */
 };
+
+/* Whether anything limits a disk. */
+static inline bool policy_limits_io(const struct policy_limits *limits)
+{
+	return limits->io_read_bps != LIMIT_NONE || limits->io_write_bps != LIMIT_NONE;
+}
 
 /* What of output that is longer than --output is passed on; the words of --output-keep, in order. */
 enum policy_keep { KEEP_HEAD, KEEP_TAIL, KEEP_BOTH };
@@ -149,8 +170,17 @@ struct policy_command {
 	enum policy_filter filter;
 };
 
+/* When a task that failed is run again; retry.h. */
+struct policy_retry {
+	uint64_t max;
+	char *on;	 /* as given */
+	uint32_t causes; /* RETRY_BIT()s */
+	uint64_t delay_ms; /* before the first one */
+};
+
 struct policy {
 	struct policy_limits limits;
+	struct policy_retry retry;
 	enum policy_keep output_keep;
 	struct policy_files files;
 	struct policy_network network;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "policy/option.h"
 
 /* Where a line is read, and what was read before it. */
@@ -58,7 +59,7 @@ static int check_text(const struct reader *reader, const char *text)
 
 		if (len == 0 && *text == '\r')
 			return refuse(reader, "carriage return",
-				      "lines end with a line feed alone: dos2unix");
+				      "it may stand before a line feed only");
 		if (len == 0) {
 			error_set(reader->err, "profile", 0, "byte 0x%02x is no text",
 				  (unsigned char)*text);
@@ -182,9 +183,16 @@ static int find_key(const struct reader *reader, const char *key, enum option_id
 	enum option_id id = option_find(key, strlen(key));
 
 	if (id == OPTION_MAX) {
+		struct suggest suggest;
+
+		suggest_init(&suggest, key, strlen(key));
+		for (unsigned int i = 0; i < OPTION_MAX; i++)
+			if (!option_table[i].line_only)
+				suggest_try(&suggest, option_table[i].name);
 		error_set(reader->err, "profile", 0, "%s: no such option", key);
 		error_hint(
-		    reader->err, "accepted: %s",
+		    reader->err, "%s%s%saccepted: %s", suggest.best[0] != '\0' ? "did you mean " : "", suggest.best,
+		    suggest.best[0] != '\0' ? "? " : "",
 		    key[0] == '-'
 			? "an option's name without its dashes"
 			: "the names that capsule-run --help all lists, without their dashes");
@@ -268,8 +276,12 @@ int profile_parse(struct policy *draft, const char *name, const char *text, size
 			      "profiles are UTF-8 without control characters");
 	}
 	for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+		size_t end = strlen(line);
 		int r;
 
+		/* As other programs' files, one may come from Windows. */
+		if (end > 0 && line[end - 1] == '\r')
+			line[end - 1] = '\0';
 		if (++reader.line > POLICY_PROFILE_LINES_MAX)
 			return error_set(err, "profile", 0, "%s: more than %d lines", name,
 					 POLICY_PROFILE_LINES_MAX);

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/suggest.h"
 #include "policy/profile.h"
 
 #define SUFFIX ".profile"
@@ -218,13 +219,19 @@ static int not_found(const char *name, struct error *err)
 {
 	char dir[PATH_MAX];
 	const char *user = directory(0, dir);
+	struct suggest suggest;
 
+	suggest_init(&suggest, name, strlen(name));
+	for (unsigned int i = 0; i < ARRAY_SIZE(built_in); i++)
+		suggest_try(&suggest, built_in[i].name);
 	error_set(err, "profile", 0, "--profile %s: no profile of that name", name);
 	return error_hint(err,
-			  "capsule-run --list-profiles shows them; %.200s%sand %s are searched; "
+			  "%s%s%scapsule-run --list-profiles shows them; %.200s%sand %s are searched; "
 			  "the path of a file has a "
 			  "slash in it: ./%s",
-			  user != NULL ? user : "", user != NULL ? " " : "", directory(1, NULL),
+			  suggest.best[0] != '\0' ? "did you mean " : "", suggest.best,
+			  suggest.best[0] != '\0' ? "? " : "", user != NULL ? user : "", user != NULL ? " " : "",
+			  directory(1, NULL),
 			  name);
 }
 

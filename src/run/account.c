@@ -91,3 +91,23 @@ void account_read(const struct cgroup *cg, struct account *ret)
 		read_io(dir_fd, ret);
 	}
 }
+
+void account_read_now(const struct cgroup *cg, struct account_now *ret)
+{
+	*ret = (struct account_now){ACCOUNT_UNKNOWN, ACCOUNT_UNKNOWN, ACCOUNT_UNKNOWN};
+	for (unsigned int i = 0; cg->version != 0 && i < cg->part_count; i++) {
+		int dir_fd = cg->part[i].dir_fd;
+		const char *controller = cg->part[i].controller;
+
+		if (cg->version == 2) {
+			read_number(dir_fd, "memory.current", 1, &ret->ram_bytes);
+			read_key(dir_fd, "cpu.stat", "usage_usec", 1000, &ret->cpu_ms);
+		} else if (strcmp(controller, "memory") == 0) {
+			read_number(dir_fd, "memory.usage_in_bytes", 1, &ret->ram_bytes);
+		} else if (strcmp(controller, "cpuacct") == 0) {
+			read_number(dir_fd, "cpuacct.usage", 1000000, &ret->cpu_ms);
+		}
+		if (cg->version == 2 || strcmp(controller, "pids") == 0)
+			read_number(dir_fd, "pids.current", 1, &ret->pids);
+	}
+}

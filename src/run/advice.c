@@ -53,6 +53,11 @@ static bool out_of_memory(struct question *q)
 	return outcome_is(q, OUTCOME_OUT_OF_MEMORY);
 }
 
+static bool met_ram_soft(struct question *q)
+{
+	return (q->verdict->limits_hit & (1U << LIMIT_HIT_RAM_SOFT)) != 0;
+}
+
 static bool out_of_inodes(struct question *q)
 {
 	return outcome_is(q, OUTCOME_DISK) &&
@@ -283,6 +288,7 @@ struct row {
 		"has those of /usr"
 #define TOO_MANY       "{pids} bounds processes and threads together: give it more, or let it start fewer"
 #define NO_MEMORY      "{ram} bounds the task's memory: give it more, or let it use less"
+#define SOFT_MEMORY    "{ram-soft} was reached, and more was refused: raise it, up to {ram}, or let the task use less"
 #define NO_NAMESPACES  "namespaces are refused: there is no sandbox in the sandbox"
 #define NO_TRACING     "debuggers and tracers of other processes are refused"
 #define FILE_TOO_LARGE "{fsize} bounds each file: give it more (--disk bounds it as well)"
@@ -346,6 +352,8 @@ static const struct row table[] = {
 	      "pthread_create failed"},
      .hint = TOO_MANY},
     {.text = {"Resource temporarily unavailable"}, .code = "fork", .hint = TOO_MANY},
+    {met_ram_soft, .type = "MemoryError", .hint = SOFT_MEMORY},
+    {met_ram_soft, .type = "_ArrayMemoryError", .hint = SOFT_MEMORY},
     {.type = "MemoryError", .hint = NO_MEMORY},
     {.type = "_ArrayMemoryError", .hint = NO_MEMORY},
     {.text = {"annot allocate memory", "std::bad_alloc"}, .hint = NO_MEMORY},

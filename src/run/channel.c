@@ -19,7 +19,9 @@ int channel_send(int fd, const struct channel_message *message)
 
 int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned int count)
 {
-	struct channel_message message = {.type = type, .value = (int32_t)count};
+	int there[CHANNEL_FDS];
+	unsigned int n = 0;
+	struct channel_message message = {.type = type};
 	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
 	union {
 		struct cmsghdr align;
@@ -28,13 +30,19 @@ int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned in
 	struct msghdr msg = {.msg_iov = &iov,
 			     .msg_iovlen = 1,
 			     .msg_control = control.buf,
-			     .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+			     .msg_controllen = sizeof(control.buf)};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	for (unsigned int i = 0; i < count && i < CHANNEL_FDS; i++)
+		if (fds[i] >= 0)
+			there[n++] = fds[i];
+	message.value = (int32_t)n;
+	msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
 
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), there, n * sizeof(int));
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 

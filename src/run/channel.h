@@ -23,6 +23,7 @@ enum channel_type {
 	CHANNEL_STOPPED, /* from init: the task has a terminal and was stopped; value is the signal */
 	CHANNEL_SIGNAL_GROUP, /* to init: value is sent to the task's process group */
 	CHANNEL_TURN,	 /* to init: value is an enum channel_turn; and back when it is so */
+	CHANNEL_CONFINE, /* to init: whether processes get no more private memory (run/soft.h) */
 	CHANNEL_MAX,
 };
 
@@ -40,13 +41,13 @@ struct channel_message {
 	struct error error;
 };
 
-#define CHANNEL_FDS 3
+#define CHANNEL_FDS 4
 
 /* Sends one message without waiting. 0 or -errno; -EPIPE when the peer is gone, -EAGAIN when it has left a
  * whole buffer unread. */
 ATTR_CHECKED int channel_send(int fd, const struct channel_message *message);
 
-/* Sends a message of that type with count descriptors, which stay the caller's. */
+/* Sends a message of that type with those of count descriptors that are there (not -1). They stay the caller's. */
 ATTR_CHECKED int channel_send_fds(int fd, enum channel_type type, const int *fds, unsigned int count);
 
 /*

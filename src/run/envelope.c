@@ -77,15 +77,23 @@ static int put_output(json_t *root, const char *name, const char *name_base64, c
 }
 
 /* "fuel" is counted by nobody here. */
-static json_t *execution_json(const struct policy *policy, const struct meter *used, const struct netlog *network)
+static json_t *execution_json(const struct policy *policy, const struct verdict *verdict)
 {
+	const struct meter *used = verdict != NULL ? &verdict->used : NULL;
 	bool has_memory = used != NULL && used->memory_from != METER_NONE;
+	size_t count = verdict != NULL ? verdict->attempts.count : 0;
+	uint64_t duration_ms = used != NULL ? used->wall_ms : 0;
+
+	/* Of the whole run; the last attempt is there already. */
+	for (size_t i = 0; i < count; i++)
+		duration_ms += verdict->attempts.item[i].pause_ms +
+			       (i + 1 < count ? verdict->attempts.item[i].used.wall_ms : 0);
 
 	return json_pack("{s:o, s:I, s:i, s:n, s:o, s:o}", "task_name", task_name_json(&policy->command),
-			 "duration_ms", used != NULL ? (json_int_t)used->wall_ms : (json_int_t)0, "retries", 0,
+			 "duration_ms", (json_int_t)duration_ms, "retries", count > 0 ? (int)(count - 1) : 0,
 			 "fuel_consumed", "ram_used",
 			 has_memory ? json_integer((json_int_t)used->memory_peak_bytes) : json_null(),
-			 "host_requests", netlog_requests_json(network));
+			 "host_requests", netlog_requests_json(verdict != NULL ? verdict->network : NULL));
 }
 
 /* As fd_write_all(), for a caller's pipe that does not block and is full. */
@@ -125,7 +133,7 @@ int envelope_write(const struct verdict *verdict, const struct policy *policy, c
 {
 	json_t *root = json_pack("{s:b, s:n, s:o, s:o}", "success", verdict->status == 0, "result", "error",
 				 verdict->status == 0 ? json_null() : run_error_json(verdict, policy), "execution",
-				 execution_json(policy, &verdict->used, verdict->network));
+				 execution_json(policy, verdict));
 
 	if (root != NULL && (put_output(root, "stdout", "stdout_base64", output->out) < 0 ||
 			     put_output(root, "stderr", "stderr_base64", output->err) < 0 ||
@@ -143,7 +151,7 @@ int envelope_write_usage(const struct policy *policy, const struct error *why, i
 	error_sanitize(clean.detail);
 	return print(json_pack("{s:b, s:n, s:{s:s, s:s}, s:o, s:s, s:n, s:s, s:n, s:n}", "success", 0, "result",
 			       "error", "error_type", "usage", "message", clean.detail, "execution",
-			       execution_json(policy, NULL, NULL), "stdout", "", "stdout_base64", "stderr", "",
+			       execution_json(policy, NULL), "stdout", "", "stdout_base64", "stderr", "",
 			       "stderr_base64", "verdict"),
 		     fd, err);
 }

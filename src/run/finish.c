@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "run/advice.h"
 #include "run/envelope.h"
+#include "run/hint.h"
 #include "run/run.h"
 
 static uint64_t written(const struct relay_out *relay)
@@ -32,6 +34,45 @@ void run_take_peaks(struct run *run)
 		peaks[LIMIT_HIT_RAM] = verdict->used.memory_peak_bytes;
 	if (verdict->used.is_detailed && verdict->used.account.pids_peak != ACCOUNT_UNKNOWN)
 		peaks[LIMIT_HIT_PIDS] = verdict->used.account.pids_peak;
+}
+
+void run_look_at_fresh(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	struct usage full;
+
+	watch_full(&run->watch, &full);
+	if (full.bytes > 0) {
+		verdict->limits_hit |= 1U << LIMIT_HIT_DISK;
+		verdict->peaks[LIMIT_HIT_DISK] = full.bytes;
+	}
+	if (full.inodes > 0) {
+		verdict->limits_hit |= 1U << LIMIT_HIT_INODES;
+		verdict->peaks[LIMIT_HIT_INODES] = full.inodes;
+	}
+}
+
+void run_note_signal(struct run *run, int sig)
+{
+	if (run->interrupted == 0 || sig == SIGINT)
+		run->interrupted = sig;
+	if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)
+		run->called_off = true;
+}
+
+void run_advise(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	char text[TAIL_BYTES + 1];
+
+	if (verdict->outcome == OUTCOME_FAILED) {
+		hint_add(&verdict->error);
+		return;
+	}
+	if (verdict->outcome == OUTCOME_EXITED && verdict->exit_code == 0)
+		return;
+	tail_text(&run->tail, text);
+	advice_give(run->policy, &run->plan, text, verdict);
 }
 
 void run_print_envelope(struct run *run, int stdio_closed)

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +14,7 @@
  * What a container must be started with. docker's own filter refuses, besides the namespaces (clone3 with
  * ENOSYS): mount, umount2, the fsopen and open_tree families, pivot_root, setns, sethostname and keyctl; its
  * AppArmor profile refuses mounts and writes to /proc/sys/user; its covered paths refuse a new /proc. podman's
- * filter and profile allow all of these.
+ * filter allows all of these, its profile what AppArmor 3 knows: with AppArmor 4 no user namespace.
  */
 #define DOCKER_FILTER "--security-opt seccomp=unconfined"
 #define DOCKER_ALL                                                                                 \
@@ -23,10 +25,15 @@
 
 #define APPARMOR_SWITCH "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 
+#define APPARMOR_LOAD                                                                              \
+	"as root load the profile for capsule-run: cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r " \
+	"/etc/apparmor.d/capsule-run"
 #define APPARMOR_CURE                                                                              \
-	"AppArmor restricts user namespaces here (Ubuntu 23.10 and newer); as root load the profile for capsule-run: " \
-	"cp " APPARMOR_PROFILE " /etc/apparmor.d/ && apparmor_parser -r /etc/apparmor.d/capsule-run, or for every " \
-	"program: " APPARMOR_SWITCH
+	"AppArmor restricts user namespaces here (Ubuntu 23.10 and newer); " APPARMOR_LOAD ", or for every program: " \
+	APPARMOR_SWITCH
+#define APPARMOR_CONFINES                                                                          \
+	"an AppArmor profile confines this program and refuses user namespaces, or capabilities in them; let it start " \
+	"capsule-run under its own (pix), and " APPARMOR_LOAD
 
 /* What of a unit takes calls away; examples/systemd has one that works. */
 #define UNIT_CURE                                                                                  \
@@ -113,6 +120,17 @@ static bool has_cgroup2(void)
 	return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
+static bool in_slurm(void)
+{
+	return getenv("SLURM_JOB_ID") != NULL;
+}
+
+/* Its own group, where it has a cgroup namespace. */
+static bool in_container_with_cgroup(void)
+{
+	return in_container() && access("/sys/fs/cgroup/cgroup.subtree_control", W_OK) == 0;
+}
+
 static bool proc_is_missing(void)
 {
 	return access("/proc/self/stat", F_OK) < 0;
@@ -142,8 +160,6 @@ static const struct {
      "the kernel allows no user namespace in a chroot; enter it another way: systemd-nspawn -D DIR, bwrap, or "
      "pivot_root after unshare --mount"},
     {"clone", EPERM, "", in_kubernetes, "this container forbids user namespaces; it needs " KUBERNETES_ALL},
-    {"clone", EPERM, "", in_podman,
-     "this container forbids user namespaces; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
     {"clone", EPERM, "", in_lxc,
      "this container forbids user namespaces; on its host: lxc config set NAME security.nesting=true, in Proxmox "
      "features: nesting=1"},
@@ -151,9 +167,15 @@ static const struct {
      "this container forbids user namespaces; start it with a seccomp profile that allows them: docker "
      "run " DOCKER_ALL},
     {"clone", EPERM, "", in_filtered_unit, UNIT_CURE},
+    {"clone", EPERM, "", host_is_confined, APPARMOR_CONFINES},
     {"clone", EPERM, "", always,
      "user namespaces are forbidden here, by a seccomp filter, a security module, or because this is a chroot; in "
      "docker: docker run " DOCKER_ALL},
+    {"clone", EACCES, "", in_kubernetes, "the container's security profile forbids user namespaces; it needs " KUBERNETES_ALL},
+    {"clone", EACCES, "", in_container,
+     "the container's security profile forbids user namespaces; docker run " DOCKER_ALL},
+    {"clone", EACCES, "", apparmor_restricts, APPARMOR_CURE},
+    {"clone", EACCES, "", host_is_confined, APPARMOR_CONFINES},
     {"clone", EACCES, "", always,
      "a security module refuses user namespaces here: allow userns_create (SELinux) or userns (AppArmor) for "
      "capsule-run"},
@@ -184,6 +206,7 @@ static const struct {
     {"idmap", EPERM, "write", lacks_setuid,
      "root without the capabilities SETUID and SETGID can't map another id: add them (docker run --cap-add SETUID "
      "--cap-add SETGID), or run as an ordinary user (docker run --user 1000:1000)"},
+    {"idmap", 0, "write", host_is_confined, APPARMOR_CONFINES},
     {"idmap", EROFS, "", always, "/proc is read-only here; as root: mount -o remount,rw /proc"},
     {"idmap", EACCES, "", always,
      "the kernel keeps the maps of a program that can't be read from its caller: chmod a+r on capsule-run itself"},
@@ -236,8 +259,6 @@ static const struct {
     {"net", EINVAL, "", always, "this kernel has no network namespaces (CONFIG_NET_NS)"},
     {"net", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"net", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
-    {"uts", EPERM, "", in_podman,
-     "the container's seccomp filter refuses it; podman run " DOCKER_FILTER " --security-opt unmask=ALL"},
     {"uts", EPERM, "", in_filtered_unit, UNIT_CURE},
     {"uts", EPERM, "", host_is_filtered, "a seccomp filter refuses it, as a container's does; docker run " DOCKER_ALL},
 
@@ -278,13 +299,23 @@ static const struct {
      "Delegate=yes capsule-run ..."},
     {"cgroup", 0, "", in_kubernetes,
      "the pod's own limits hold besides: resources.limits; memory of one task is watched, not bounded by the kernel"},
+    {"cgroup", 0, "", in_slurm,
+     "Slurm gives users no cgroup to write to; the job's own limits hold besides (sbatch --mem, --cpus-per-task); memory "
+     "of one task is watched, not bounded by the kernel"},
     {"cgroup", 0, "", has_user_bus,
      "systemd-run --user --scope -p Delegate=yes capsule-run ...; where your manager lacks the controllers, as root: "
      "systemctl edit user@.service with [Service] Delegate=cpu memory pids; without a login: loginctl "
      "enable-linger USER"},
+    {"cgroup", 0, "", in_container_with_cgroup,
+     "capsule-run must be the only process of a group that it divides: make it the container's first, or as its root "
+     "make room: mkdir /sys/fs/cgroup/init; xargs -rn1 </sys/fs/cgroup/cgroup.procs "
+     ">/sys/fs/cgroup/init/cgroup.procs; echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control"},
+    {"cgroup", 0, "", in_podman,
+     "give the container its cgroup to write (podman run --security-opt unmask=/sys/fs/cgroup), or bound the container "
+     "itself: --memory, --pids-limit"},
     {"cgroup", 0, "", in_container,
-     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true, podman run "
-     "--security-opt unmask=/sys/fs/cgroup), or bound the container itself: --memory, --pids-limit"},
+     "give the container its cgroup to write (docker run --security-opt writable-cgroups=true), or bound the container "
+     "itself: --memory, --pids-limit"},
     {"cgroup", 0, "", has_cgroup2,
      "run it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes capsule-run ... (without a login, as "
      "root: loginctl enable-linger USER), a service with Delegate=yes, or as root"},
@@ -310,6 +341,33 @@ static const struct {
     {"", ENOMEM, "", always, "out of memory: free some, or raise the limit of this cgroup or of ulimit -v"},
 };
 
+/* podman has docker's options, but for one by another name. */
+static void set_hint(struct error *err, const char *text)
+{
+	static const struct {
+		const char *docker;
+		const char *podman;
+	} words[] = {{"docker run", "podman run"}, {"systempaths=unconfined", "unmask=ALL"}};
+	char own[ERROR_HINT_MAX];
+	bool podman = in_podman();
+	size_t len = 0;
+
+	while (*text != '\0' && len + 1 < sizeof(own)) {
+		size_t i = 0;
+
+		while (podman && i < ARRAY_SIZE(words) && strncmp(text, words[i].docker, strlen(words[i].docker)) != 0)
+			i++;
+		if (!podman || i == ARRAY_SIZE(words)) {
+			own[len++] = *text++;
+			continue;
+		}
+		len += (size_t)snprintf(own + len, sizeof(own) - len, "%s", words[i].podman);
+		text += strlen(words[i].docker);
+	}
+	own[len < sizeof(own) ? len : sizeof(own) - 1] = '\0';
+	error_hint(err, "%s", own);
+}
+
 void hint_add(struct error *err)
 {
 	if (err->hint[0] != '\0' || err->stage[0] == '\0')
@@ -318,7 +376,7 @@ void hint_add(struct error *err)
 		if ((table[i].stage[0] == '\0' || strcmp(table[i].stage, err->stage) == 0) &&
 		    (table[i].errnum == 0 || table[i].errnum == err->errnum) &&
 		    strncmp(err->detail, table[i].detail, strlen(table[i].detail)) == 0 && table[i].when()) {
-			error_hint(err, "%s", table[i].hint);
+			set_hint(err, table[i].hint);
 			return;
 		}
 	}

@@ -84,6 +84,15 @@ bool host_is_filtered(void)
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
 }
 
+bool host_is_confined(void)
+{
+	char label[512];
+
+	/* "name (mode)"; "unconfined", and what is like it, has no mode that takes anything away. */
+	return fd_read_file_at(AT_FDCWD, "/proc/self/attr/apparmor/current", label, sizeof(label)) >= 0 &&
+	       strstr(label, "(enforce)") != NULL;
+}
+
 bool host_in_capsule(void)
 {
 	char name[32];

@@ -33,6 +33,9 @@ bool host_in_chroot(void);
 /* A seccomp filter governs this process. */
 bool host_is_filtered(void);
 
+/* A profile of AppArmor's confines this process: one that is in force, and not only a name. */
+bool host_is_confined(void);
+
 /* This runs inside another capsule-run. */
 bool host_in_capsule(void);
 

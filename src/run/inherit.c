@@ -59,3 +59,22 @@ int inherit_close(struct init_args *args, struct error *err)
 		next = lowest + 1;
 	}
 }
+
+void inherit_close_setup(struct stage_ctx *ctx)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		(void)close(fd);
+		close_fd(&ctx->stdio_fd[fd]);
+	}
+	close_fd(&ctx->script_fd);
+	for (size_t i = 0; i < ctx->tree_count; i++)
+		if (ctx->trees[i].tree_fd >= 0)
+			(void)close(ctx->trees[i].tree_fd);
+	close_fd(&ctx->proc_fd);
+	close_fd(&ctx->shm_fd);
+	close_fd(&ctx->fresh_fd);
+	close_fd(&ctx->stacks_fd);
+	close_fd(&ctx->pts_fd);
+	close_fd(&ctx->root_fd);
+	close_fd(&ctx->host_proc_fd);
+}

@@ -48,6 +48,7 @@
 #include "run/inherit.h"
 #include "run/inside.h"
 #include "run/scan.h"
+#include "run/soft.h"
 
 #define EXIT_FAILED 125
 #define BACKSTOP_MS 1000
@@ -72,7 +73,8 @@ static stage_fn *const task_stages[] = {
 
 /* In init, beside the task's. */
 static stage_fn *const view_stages[] = {
-    stage_hostname, stage_root, stage_etc, stage_devices, stage_proc, stage_trees, stage_seal,
+    stage_hostname, stage_root, stage_etc, stage_devices, stage_proc, stage_stacks,
+    stage_trees,    stage_seal,
 };
 
 /* In the task, when the view is there. */
@@ -211,6 +213,9 @@ static int send_go(int task_fd, struct error *err)
 
 	if (r == 0)
 		return 0;
+	/* A task that lives waits for it, and would say nothing. */
+	if (r != -EPIPE && r != -ECONNRESET)
+		return error_set(err, "init", -r, "let the task go on");
 	do {
 		r = hear_task(task_fd, &message, fds, err);
 		for (unsigned int i = 0; i < CHANNEL_FDS; i++)
@@ -289,8 +294,7 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 	if (r == 0)
 		r = join_network(task_fd, err);
 	if (r == 0 && channel_send_fds(args->channel_fd, CHANNEL_VIEW,
-				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->fresh_fd},
-				       ctx->fresh_fd < 0 ? 2 : 3) < 0)
+				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->stacks_fd, ctx->fresh_fd}, 4) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
 		r = inside_await_gate(ctx->gate_fd, err);
@@ -468,6 +472,8 @@ static void obey(struct service *service, const struct channel_message *message)
 		signal_all(service, message->value);
 	else if (message->type == CHANNEL_TURN && service->tty_fd >= 0)
 		give_turn(service, message->value);
+	else if (message->type == CHANNEL_CONFINE)
+		soft_confine(service->proc_fd, message->value != 0);
 }
 
 /* When to end it whatever the supervisor does: a task may have found a way to keep it busy. */
@@ -533,25 +539,6 @@ static void serve(struct service *service, uint64_t end_ms)
 	}
 }
 
-/* What only the set-up needed. The streams are the task's: a copy here would hold them open. */
-static void close_setup(struct stage_ctx *ctx)
-{
-	for (int fd = 0; fd < 3; fd++) {
-		(void)close(fd);
-		close_fd(&ctx->stdio_fd[fd]);
-	}
-	close_fd(&ctx->script_fd);
-	for (size_t i = 0; i < ctx->tree_count; i++)
-		if (ctx->trees[i].tree_fd >= 0)
-			(void)close(ctx->trees[i].tree_fd);
-	close_fd(&ctx->proc_fd);
-	close_fd(&ctx->shm_fd);
-	close_fd(&ctx->fresh_fd);
-	close_fd(&ctx->pts_fd);
-	close_fd(&ctx->root_fd);
-	close_fd(&ctx->host_proc_fd);
-}
-
 void init_main(struct init_args *args)
 {
 	const struct channel_message started = {.type = CHANNEL_STARTED};
@@ -589,7 +576,7 @@ void init_main(struct init_args *args)
 		_exit(EXIT_FAILED);
 	(void)close(task_fd);
 	service.proc_fd = take_fd(&args->ctx.proc_fd);
-	close_setup(&args->ctx);
+	inherit_close_setup(&args->ctx);
 	service.gate_fd = take_fd(&args->ctx.gate_fd);
 	service.tty_fd = args->ctx.tty_fd;
 	service.init_group = getpgrp();

@@ -146,6 +146,7 @@ static void hang_up(struct run *run)
 	struct sigaction action;
 
 	terminal_hang_up(&run->terminal);
+	run->called_off = true;
 	/* nohup. */
 	if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 		return;
@@ -157,8 +158,7 @@ static void hang_up(struct run *run)
 /* What a key does to the task it does, at any other program's prompt, to the whole job. */
 static void tell_job(struct run *run, int sig)
 {
-	if (run->interrupted == 0 || sig == SIGINT)
-		run->interrupted = sig;
+	run_note_signal(run, sig);
 	(void)kill(0, sig);
 }
 

@@ -134,3 +134,13 @@ json_t *meter_json(const struct meter *meter)
 	(void)json_object_set_new(usage, "sources", sources);
 	return usage;
 }
+
+json_t *meter_brief_json(const struct meter *meter)
+{
+	json_t *usage = json_object();
+
+	put(usage, "wall_ms", true, meter->wall_ms);
+	put(usage, "cpu_ms", meter->cpu_from != METER_NONE, meter->cpu_ms);
+	put(usage, "memory_peak_bytes", meter->memory_from != METER_NONE, meter->memory_peak_bytes);
+	return usage;
+}

@@ -38,4 +38,7 @@ void meter_take_group(struct meter *meter, const struct cgroup *cg, const struct
 /* The verdict's "usage". */
 json_t *meter_json(const struct meter *meter);
 
+/* The same in brief: wall_ms, cpu_ms, memory_peak_bytes. */
+json_t *meter_brief_json(const struct meter *meter);
+
 #endif

@@ -6,9 +6,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "run/python.h"
 #include "run/tree.h"
@@ -201,11 +203,28 @@ static int open_net_log(const struct policy *policy, struct plan *plan, struct e
 	return r < 0 ? r : check_result_place(plan, plan->net_log_fd, "net-log", path, err);
 }
 
-static int open_script(const char *path, struct plan *plan, struct error *err)
+/* A script that comes from a pipe is read once, so that every attempt has it. */
+static int keep_script(const char *path, struct plan *plan, struct error *err)
 {
+	AUTO_CLOSE int kept_fd = memfd_create("script", MFD_CLOEXEC);
+	int r = kept_fd < 0 ? -errno : fd_copy_all(plan->script_fd, kept_fd);
+
+	if (r == 0 && lseek(kept_fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_set(err, "script", -r, "%s", path);
+	close_fd(&plan->script_fd);
+	plan->script_fd = take_fd(&kept_fd);
+	return 0;
+}
+
+static int open_script(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const char *path = policy->command.target;
 	AUTO_FREE char *real = NULL;
 	struct stat st;
 	const char *base;
+	char magic[4];
 	int n;
 
 	plan->script_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -233,8 +252,15 @@ static int open_script(const char *path, struct plan *plan, struct error *err)
 			return error_set(err, "script", ENOMEM, "%s", path);
 		return tree_add_walked(plan, path, plan->script_guest, err);
 	}
-	if (check_opened(plan, path, plan->script_fd, "script", err) < 0)
+	if (check_opened(plan, path, plan->script_fd, "script", err) < 0 ||
+	    (policy->retry.max > 0 && !S_ISREG(st.st_mode) && keep_script(path, plan, err) < 0))
 		return -EPERM;
+	if (S_ISREG(st.st_mode) && pread(plan->script_fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    memcmp(magic, "\177ELF", sizeof(magic)) == 0) {
+		error_set(err, "script", 0, "%s: a program, not Python", path);
+		err->exit = 126;
+		return error_hint(err, "--exec runs programs: capsule-run --exec -- %s", path);
+	}
 	plan->script_bytes = S_ISREG(st.st_mode) && st.st_size > 0 ? (uint64_t)st.st_size : 0;
 	/* "3" of /dev/fd/3 or /proc/self/fd/3 is no name to show in a traceback. */
 	n = asprintf(&plan->script_guest, "/task/%s", S_ISREG(st.st_mode) ? base : "script.py");
@@ -246,7 +272,7 @@ static int plan_command(const struct policy *policy, struct plan *plan, struct e
 	int r = 0;
 
 	if (policy->command.kind == COMMAND_SCRIPT)
-		r = open_script(policy->command.target, plan, err);
+		r = open_script(policy, plan, err);
 	/* A program that is not Python has an interpreter at hand when one was asked for. */
 	if (r == 0 && (policy->command.kind != COMMAND_EXEC || policy->command.python != NULL ||
 		       policy->command.venv != NULL))
@@ -298,6 +324,38 @@ static int set_terminal_env(const struct policy *policy, struct strlist *env)
 			r = set_env(env, names[i], value);
 	}
 	return r;
+}
+
+/* What is first there takes itself off again (src/python/sitecustomize.py). */
+static int put_first_on_module_path(struct strlist *env)
+{
+	static const char name[] = "PYTHONPATH=";
+
+	for (size_t i = 0; i < env->count; i++) {
+		const char *rest = env->item[i] + sizeof(name) - 1;
+		char *joined;
+
+		if (strncmp(env->item[i], name, sizeof(name) - 1) != 0)
+			continue;
+		if (asprintf(&joined, "%s%s%s%s", name, POLICY_OWN_DIR, *rest == '\0' ? "" : ":", rest) < 0)
+			return -ENOMEM;
+		free(env->item[i]);
+		env->item[i] = joined;
+		return 0;
+	}
+	return strlist_addf(env, "%s%s", name, POLICY_OWN_DIR);
+}
+
+/*
+ * A Python that reads PYTHONPATH (-I does not), and a limit that somebody asked for and that is announced before it kills.
+ * What every run has anyway is no reason to have every start pay for it.
+ */
+static bool takes_stacks(const struct policy *policy, const struct plan *plan)
+{
+	return plan->python_minor >= 11 &&
+	       ((policy->limits.wall_ms != LIMIT_NONE && policy_is_explicit(policy, OPTION_TIMEOUT)) ||
+		policy->limits.cpu_time_ms != LIMIT_NONE || policy->limits.stall_ms != LIMIT_NONE ||
+		policy->limits.ram_soft_bytes != LIMIT_NONE);
 }
 
 /* The environment is built from nothing; what --env passes replaces what is ours. */
@@ -352,6 +410,8 @@ static int plan_env(const struct policy *policy, struct plan *plan, struct error
 	}
 	for (size_t i = 0; i < policy->command.env_set.count && r == 0; i++)
 		r = strlist_add(&plan->env, policy->command.env_set.item[i]);
+	if (r == 0 && plan->takes_stacks)
+		r = put_first_on_module_path(&plan->env);
 	strlist_fini(&own);
 	return r < 0 ? error_set(err, "environ", ENOMEM, "build the environment") : 0;
 }
@@ -408,6 +468,7 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 		r = open_net_log(policy, ret, err);
 	if (r == 0)
 		r = plan_command(policy, ret, err);
+	ret->takes_stacks = takes_stacks(policy, ret);
 	if (r == 0)
 		r = plan_env(policy, ret, err);
 	return r < 0 ? r : plan_nofile(policy, ret, err);

@@ -26,6 +26,7 @@ struct plan {
 	char *venv;	  /* the virtual environment's directory, or NULL */
 	struct strlist notes; /* on the interpreter, for --verbose */
 	struct strlist argv;
+	bool takes_stacks; /* the task is a Python that can be asked for its stacks, and may have to be */
 	struct strlist env;
 	uint64_t nofile;
 	int result_fd; /* the verdict's file, or -1 */

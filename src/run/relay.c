@@ -130,6 +130,7 @@ static void reader_gone(struct relay_out *relay)
 	relay->dropped += relay->end - relay->start - relay->note + keep_discard(&relay->keep);
 	relay->start = relay->end = relay->note = 0;
 	relay->to_fd = -1;
+	relay->is_gone = true;
 	if (!relay->is_terminal)
 		close_fd(&relay->from_fd);
 }
@@ -327,14 +328,14 @@ void relay_out_fini(struct relay_out *relay)
 	relay->buffer = NULL;
 }
 
-static enum relay_source source_kind(int fd, off_t *ret_offset)
+static enum relay_source source_kind(int fd, struct replay *replay, off_t *ret_offset)
 {
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return RELAY_SOURCE_NONE;
 	if (S_ISREG(st.st_mode)) {
-		*ret_offset = lseek(fd, 0, SEEK_CUR);
+		*ret_offset = replay != NULL ? replay_seek(replay, fd) : lseek(fd, 0, SEEK_CUR);
 		return *ret_offset < 0 ? RELAY_SOURCE_NONE : RELAY_SOURCE_FILE;
 	}
 	if (S_ISFIFO(st.st_mode))
@@ -342,12 +343,13 @@ static enum relay_source source_kind(int fd, off_t *ret_offset)
 	return S_ISSOCK(st.st_mode) ? RELAY_SOURCE_SOCKET : RELAY_SOURCE_STREAM;
 }
 
-int relay_in_init(struct relay_in *relay, int from_fd, int *ret_task_fd, struct error *err)
+int relay_in_init(struct relay_in *relay, int from_fd, struct replay *replay, int *ret_task_fd, struct error *err)
 {
 	int fds[2];
 
-	*relay = (struct relay_in){.from_fd = from_fd, .to_fd = -1, .peek_fd = -1, .null_fd = -1};
-	relay->kind = source_kind(from_fd, &relay->offset);
+	*relay = (struct relay_in){.from_fd = from_fd, .to_fd = -1, .peek_fd = -1, .null_fd = -1, .replay = replay};
+	relay->kind = source_kind(from_fd, replay, &relay->offset);
+	relay->again = replay != NULL ? replay->bytes.len : 0;
 	if (relay->kind == RELAY_SOURCE_NONE) {
 		relay->from_fd = -1;
 		*ret_task_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -388,7 +390,8 @@ unsigned int relay_in_poll(const struct relay_in *relay, struct pollfd *fds)
 
 	if (relay->to_fd < 0)
 		return 0;
-	waiting = relay->ahead > 0 || relay->start < relay->end || relay->kind == RELAY_SOURCE_FILE;
+	waiting = relay->ahead > 0 || relay->start < relay->end || relay->again > 0 ||
+		  relay->kind == RELAY_SOURCE_FILE;
 	/* POLLERR on the task's pipe comes unasked: nobody reads it any more. */
 	fds[0] = (struct pollfd){.fd = relay->to_fd, .events = waiting ? POLLOUT : 0};
 	if (waiting || is_background_terminal(relay))
@@ -402,33 +405,57 @@ static void consume(struct relay_in *relay, size_t n)
 {
 	char sink[4096];
 
-	if (relay->null_fd < 0)
+	if (relay->null_fd < 0 && relay->replay == NULL)
 		relay->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	while (n > 0) {
 		size_t want = n < sizeof(sink) ? n : sizeof(sink);
 		/* Not read(): another reader of the caller's may have taken them, and it would wait. */
-		ssize_t got = relay->kind == RELAY_SOURCE_SOCKET
-				  ? recv(relay->from_fd, sink, want, MSG_DONTWAIT)
-				  : splice(relay->from_fd, NULL, relay->null_fd, NULL, want, SPLICE_F_NONBLOCK);
+		ssize_t got;
 
+		if (relay->kind == RELAY_SOURCE_SOCKET)
+			got = recv(relay->from_fd, sink, want, MSG_DONTWAIT);
+		else if (relay->replay != NULL)
+			got = replay_take(relay->replay, relay->from_fd, want);
+		else
+			got = splice(relay->from_fd, NULL, relay->null_fd, NULL, want, SPLICE_F_NONBLOCK);
 		if (got <= 0)
 			break;
+		if (relay->kind == RELAY_SOURCE_SOCKET && relay->replay != NULL)
+			replay_add(relay->replay, sink, (size_t)got);
 		n -= (size_t)got;
 	}
 	relay->ahead = 0;
+}
+
+/* What an earlier attempt had comes first. True when the task's pipe has all of it. */
+static bool gave_again(struct relay_in *relay)
+{
+	while (relay->given < relay->again) {
+		ssize_t n = write(relay->to_fd, relay->replay->bytes.bytes + relay->given, relay->again - relay->given);
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			close_input(relay);
+		if (n < 0)
+			return false;
+		relay->given += (size_t)n;
+	}
+	return true;
 }
 
 static void run_peeking(struct relay_in *relay)
 {
 	char peek[4096];
 
+	if (!gave_again(relay))
+		return;
 	for (unsigned int turn = 0; turn < 64; turn++) {
 		ssize_t n;
 
-		if (relay->ahead > 0) {
+		if (relay->ahead > 0 || relay->again > 0) {
 			if (unread_by_task(relay->to_fd) > 0)
 				return;
 			consume(relay, relay->ahead);
+			relay->again = 0;
 		}
 		if (relay->kind == RELAY_SOURCE_PIPE) {
 			n = tee(relay->from_fd, relay->to_fd, 4096, SPLICE_F_NONBLOCK);
@@ -468,6 +495,9 @@ static void run_file(struct relay_in *relay)
 
 static void run_stream(struct relay_in *relay)
 {
+	if (!gave_again(relay))
+		return;
+	relay->again = 0;
 	if (relay->buffer == NULL)
 		relay->buffer = malloc(RELAY_BUFFER);
 	while (relay->buffer != NULL) {
@@ -491,6 +521,8 @@ static void run_stream(struct relay_in *relay)
 			return;
 		if (n <= 0)
 			break;
+		if (relay->replay != NULL)
+			replay_add(relay->replay, relay->buffer, (size_t)n);
 		relay->start = 0;
 		relay->end = (size_t)n;
 	}

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/tail.h"
 #include "run/keep.h"
+#include "run/replay.h"
 #include "run/scrub.h"
 
 #define RELAY_BUFFER 65536
@@ -38,6 +39,7 @@ struct relay_out {
 	bool scrubs;	     /* the caller's is a terminal: escape sequences are judged */
 	bool drops_returns;  /* it makes CR LF of each LF itself, and so did the task's */
 	struct scrub scrub;
+	bool is_gone; /* he takes no more */
 	int errnum;   /* why the caller's side took no more, other than a reader that went away */
 	size_t start; /* what is still to be written: buffer[start..end) */
 	size_t end;
@@ -69,6 +71,9 @@ struct relay_in {
 	size_t start;	  /* STREAM: what is still to be written */
 	size_t end;
 	char *buffer;
+	struct replay *replay; /* keeps what is taken for a next attempt; borrowed, or NULL */
+	size_t again; /* bytes of it that an earlier attempt had and this one is given first */
+	size_t given; /* of those */
 };
 
 /* Takes a pipe whose other end the task writes to. to_fd is not owned; -1 discards. mode and bound as for
@@ -82,8 +87,10 @@ void relay_out_scrub(struct relay_out *relay);
 void relay_out_put_back(struct relay_out *relay);
 
 /* Looks at the caller's descriptor (not owned; -1: closed) and makes the task's side: *ret_task_fd is
- * what becomes the task's descriptor 0, owned by the caller. */
-ATTR_CHECKED int relay_in_init(struct relay_in *relay, int from_fd, int *ret_task_fd, struct error *err);
+ * what becomes the task's descriptor 0, owned by the caller. With a replay (NULL: none) it begins where the first one
+ * that was handed it began. */
+ATTR_CHECKED int relay_in_init(struct relay_in *relay, int from_fd, struct replay *replay, int *ret_task_fd,
+			       struct error *err);
 
 /* What to wait for: fills at most two entries and returns how many. */
 unsigned int relay_out_poll(const struct relay_out *relay, struct pollfd *fds);

@@ -1,4 +1,5 @@
-/* One run's facts, owned by the supervisor; shared by the two files that start and watch it. */
+/* One attempt of a run, and what it shares with the run's other ones (attempt.h): owned by the supervisor, shared by the
+ * files that start and watch it. */
 #ifndef CAPSULE_RUN_RUN_H
 #define CAPSULE_RUN_RUN_H
 
@@ -10,6 +11,8 @@
 #include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
+#include "run/replay.h"
+#include "run/stacks.h"
 #include "run/stall.h"
 #include "run/terminal.h"
 #include "run/verdict.h"
@@ -21,15 +24,18 @@ struct run {
 	struct plan plan;
 	struct cgroup cg;
 	bool in_scope; /* systemd was asked for the group around it */
-	const char *no_cgroup_cure; /* what would make systemd give a scope, or NULL */
+	char no_scope[160]; /* why systemd gave none, or "" */
 	struct watch watch;
 	struct observer observer;
 	struct gatekeeper gate;
+	struct stacks stacks;
 	struct verdict verdict;
 	int channel_fd;
 	int pidfd;
 	int signal_fd;
 	pid_t init_pid;
+	bool is_confined; /* --ram-soft is met at present */
+	uint64_t confine_ms; /* then: when to say so once more */
 	bool oom_seen; /* v1: the group met its memory limit */
 	bool init_gone;
 	bool has_status; /* init said how the task ended */
@@ -43,6 +49,7 @@ struct run {
 	struct relay_out err;
 	struct tail tail; /* of standard error */
 	struct capture captured[2]; /* --json: standard output and standard error */
+	struct replay replay; /* with --max-retries: of standard input */
 	sigset_t caller_mask; /* while signal_fd is open: what was blocked before */
 	struct relay_out tty; /* what the task prints on its terminal, whatever leads there */
 	uint64_t start_ms;
@@ -55,13 +62,31 @@ struct run {
 	bool killed;	      /* all of it, by us */
 	enum outcome ending;  /* why we end it; OUTCOME_MAX: we do not */
 	int interrupted;      /* a signal that was passed on (SIGINT before others), or 0 */
+	bool called_off;      /* somebody wants the run to end: no other attempt */
+	bool pause_ended;     /* by that */
+	uint64_t pause_ms;    /* that was made before this attempt */
 };
+
+/* Notes a signal of the caller's or his terminal's. */
+void run_note_signal(struct run *run, int sig);
 
 /* Kills PID 1 of the sandbox, and so everything in it. Harmless when it is gone. */
 void run_kill(const struct run *run);
 
 /* Sends an order to init; when it can't be told, it is killed. */
 void run_order(const struct run *run, enum channel_type type, int sig);
+
+/*
+ * Ends the task. The first reason wins, with what was over its limit (bytes or ms). It is asked for its stacks and then
+ * bid farewell, or killed at once; a later reason that does not allow the farewell cuts it short.
+ */
+void run_end(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once);
+
+/* Asks the task for its stacks, which does not end it; what it said before is replaced. True when it may answer. */
+bool run_ask_stacks(struct run *run);
+
+/* For the loop, while run->stacks.asking: what the task answers, and the farewell if it is being ended. */
+void run_hear_stacks(struct run *run);
 
 /* The most that was found of what may have been limited, and the sum of the output. What a watchdog found on the disk
  * is there already. The usage must be. */
@@ -75,6 +100,11 @@ void run_end_gate(struct run *run);
 
 /* Before anything is said on the caller's terminal: modes and colours as they were. */
 void run_leave_terminal(struct run *run);
+/* The task has ended: whether it left a --fresh directory in which nothing more fits. */
+void run_look_at_fresh(struct run *run);
+
+/* What is known to help against the end that the verdict tells. */
+void run_advise(struct run *run);
 
 /* --json: prints the envelope. Removes the cgroup and restores the caller's signal mask first; a failure is reported,
  * and no success any more. */
@@ -85,6 +115,9 @@ enum rung run_disk_rung(const struct policy *policy);
 
 /* Resolves everything on the host: signals, plan, cgroup, rungs. 0 or -errno; nothing has started. */
 ATTR_CHECKED int run_prepare(struct run *run, struct error *err);
+
+/* The same for a further attempt: a new cgroup with the same limits, the same plan. Nothing is decided again. */
+ATTR_CHECKED int run_renew(struct run *run, struct error *err);
 
 /*
  * Clones init and lets it go. argv is the process's own, stdio_closed fd_secure_stdio()'s answer. 0 or

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 
 static uint64_t page_size(void)
 {
@@ -248,6 +249,8 @@ static bool add_thread_files(int task_fd, const char *tid, struct scan *sum)
 			continue;
 		if (sum->count_memory) {
 			sum->shared_bytes += (uint64_t)st.st_blocks * 512;
+			if (st.st_dev == sum->shmem_dev)
+				sum->memfd_bytes += (uint64_t)st.st_blocks * 512;
 			continue;
 		}
 		if (st.st_dev != sum->disk_dev)
@@ -460,6 +463,55 @@ bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake)
 	readable = readable && add_activity(proc_fd, "1", &sum);
 	*ret_ms = sum.cpu_ms;
 	return readable;
+}
+
+struct data_visit {
+	void (*fn)(pid_t pid, uint64_t data_bytes);
+};
+
+static bool visit_data(int proc_fd, const char *pid, void *data)
+{
+	const struct data_visit *visit = data;
+	uint64_t resident;
+	uint64_t number;
+	uint64_t pages;
+	char path[64];
+	char text[128];
+	char dir[48];
+
+	if (memory_dir(proc_fd, pid, dir, sizeof(dir), &resident) < 0 || text_parse_u64(pid, &number) < 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "%s/statm", dir);
+	/* size, resident, shared, text, lib, data */
+	if (fd_read_file_at(proc_fd, path, text, sizeof(text)) >= 0 &&
+	    sscanf(text, "%*u %*u %*u %*u %*u %" SCNu64, &pages) == 1)
+		visit->fn((pid_t)number, pages * page_size());
+	return true;
+}
+
+void scan_data(int proc_fd, void (*fn)(pid_t pid, uint64_t data_bytes))
+{
+	struct data_visit visit = {fn};
+
+	(void)for_each_process(proc_fd, visit_data, &visit);
+}
+
+/* Each thread is a directory, and so a link of task's. */
+static bool add_threads(int proc_fd, const char *pid, void *data)
+{
+	char path[32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%.10s/task", pid);
+	if (fstatat(proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return is_gone(-errno);
+	*(uint64_t *)data += st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+	return true;
+}
+
+bool scan_threads(int proc_fd, uint64_t *sum)
+{
+	return for_each_process(proc_fd, add_threads, sum);
 }
 
 bool scan_memory_bound(int proc_fd, uint64_t *sum)

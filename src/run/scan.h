@@ -15,6 +15,7 @@ struct scan {
 	dev_t shmem_dev;   /* in: scan_shmem_dev() */
 	uint64_t own_bytes;    /* anonymous and file pages, shared ones in proportion */
 	uint64_t shared_bytes; /* shared mappings and open memfds, at their full length */
+	uint64_t memfd_bytes;  /* of these, what open memfds hold at least */
 	bool hidden; /* there is shared memory whose size nothing shows: mapped without a descriptor, or its
 		      * descriptor in a socket's queue */
 	bool inet_sockets;     /* the network namespace has TCP or UDP sockets */
@@ -39,6 +40,13 @@ bool scan_cpu(int proc_fd, uint64_t *ret_ms, bool *ret_awake);
 
 /* Whether a signal is sent to the process and not delivered yet. */
 bool scan_has_pending(int proc_fd, pid_t pid, int sig);
+
+/* Calls fn with each process but init and the private memory that it has reserved (RLIMIT_DATA counts that), stacks
+ * included. Those that can't be read are left out. */
+void scan_data(int proc_fd, void (*fn)(pid_t pid, uint64_t data_bytes));
+
+/* Adds the number of threads of all processes but init. False when something can't be read. */
+bool scan_threads(int proc_fd, uint64_t *sum);
 
 /* Shared memory, and memory of TCP and UDP sockets, of the whole host in bytes: no process shows it. */
 uint64_t scan_host_shmem(void);

@@ -1,8 +1,10 @@
 #include "run/scope.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +19,8 @@
 #include "base/path.h"
 
 #define MANAGER "/init.scope"
+/* Who asked, and when. */
+#define UNIT_FORMAT "capsule-run-%d-%ld.scope"
 
 static bool no(struct scope_error *ret, int errnum, const char *what)
 {
@@ -25,11 +29,13 @@ static bool no(struct scope_error *ret, int errnum, const char *what)
 	return false;
 }
 
-const char *scope_socket(char *buf, size_t size)
+const char *scope_socket(bool privileged, char *buf, size_t size)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
-	if (runtime != NULL && runtime[0] == '/')
+	if (privileged)
+		(void)snprintf(buf, size, "/run/systemd/private");
+	else if (runtime != NULL && runtime[0] == '/')
 		(void)snprintf(buf, size, "%s/systemd/private", runtime);
 	else
 		(void)snprintf(buf, size, "/run/user/%u/systemd/private", geteuid());
@@ -89,7 +95,7 @@ static bool is_worthwhile(const struct policy_limits *limits, const struct scope
 	if (end == NULL || strcmp(end, MANAGER) != 0)
 		return no(ret, 0, "what answers on systemd's socket is no manager");
 	*end = '\0';
-	if (manager[0] != '/' || strncmp(own, manager, strcspn(manager + 1, "/") + 2) != 0)
+	if (!host->privileged && (manager[0] != '/' || strncmp(own, manager, strcspn(manager + 1, "/") + 2) != 0))
 		return no(ret, 0, "we are in a service's or batch system's cgroup, which a systemd scope would leave");
 	if (sheds_limits(host, own, manager, limits->pids))
 		return no(ret, 0, "the cgroup that we are in has limits, which a systemd scope would leave");
@@ -102,6 +108,10 @@ static bool is_worthwhile(const struct policy_limits *limits, const struct scope
 	if (limits->cpu_milli != LIMIT_NONE && !cgroupfs_has_controllers(manager_fd, "cgroup.controllers", true)) {
 		ret->cure = "as root: systemctl edit user@.service, and put there: [Service] Delegate=cpu memory pids";
 		return no(ret, 0, "the user's systemd has no cpu controller");
+	}
+	if (policy_limits_io(limits) && !cgroupfs_has_controllers(manager_fd, "cgroup.controllers", CGROUPFS_IO)) {
+		ret->cure = "as root: systemctl edit user@.service, and put there: [Service] Delegate=cpu io memory pids";
+		return no(ret, 0, "the user's systemd has no io controller");
 	}
 	return true;
 }
@@ -177,6 +187,54 @@ static bool await_job(int fd, const char *unit, uint64_t deadline_ms, struct sco
 	}
 }
 
+static int call(int fd, uint32_t serial, const char *member, const char *signature, const struct dbus_writer *body,
+		uint64_t deadline_ms)
+{
+	return dbus_call(fd, serial, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", member, signature,
+			 body, deadline_ms);
+}
+
+/* Has a scope stopped, and waits for the answer: unread, the request could be lost with the connection. */
+static void stop(int fd, const char *unit, uint32_t serial, uint64_t deadline_ms)
+{
+	struct dbus_writer body = {.len = 0};
+	struct dbus_message message = {.reply_serial = 0};
+	int r;
+
+	dbus_put_string(&body, unit);
+	dbus_put_string(&body, "replace");
+	r = call(fd, serial, "StopUnit", "ss", &body, deadline_ms);
+	while (r == 0 && message.reply_serial != serial)
+		r = dbus_receive(fd, &message, deadline_ms);
+}
+
+/* systemd waits for a scope's last process to leave. Who was killed before he came to be in it never leaves: his
+ * scope stays, empty, until somebody says so. */
+static void sweep(const struct scope_host *host, int fd, uint64_t deadline_ms)
+{
+	char own[PATH_MAX / 2];
+	char path[PATH_MAX];
+	struct dirent *entry;
+	uint32_t serial = 1;
+	DIR *dir;
+
+	if (!read_group(host, "self", own, sizeof(own)) || strrchr(own, '/') == NULL)
+		return;
+	*strrchr(own, '/') = '\0';
+	(void)snprintf(path, sizeof(path), "%s%s", host->mount, own);
+	dir = opendir(path);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		int end = 0;
+		pid_t pid;
+
+		if (sscanf(entry->d_name, UNIT_FORMAT "%n", &pid, &(long){0}, &end) == 2 && end > 0 &&
+		    entry->d_name[end] == '\0' && pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+			stop(fd, entry->d_name, ++serial, deadline_ms);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 bool scope_enter(const struct policy_limits *limits, const struct scope_host *host, struct scope_error *ret)
 {
 	uint64_t deadline_ms = clock_ms() + host->patience_ms;
@@ -195,9 +253,13 @@ bool scope_enter(const struct policy_limits *limits, const struct scope_host *ho
 	if (!is_worthwhile(limits, host, fd, ret))
 		return false;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)snprintf(unit, sizeof(unit), "capsule-run-%d-%09ld.scope", getpid(), now.tv_nsec);
+	(void)snprintf(unit, sizeof(unit), UNIT_FORMAT, getpid(), now.tv_nsec);
 	put_request(&body, unit);
-	r = dbus_call(fd, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StartTransientUnit",
-		      "ssa(sv)a(sa(sv))", &body, deadline_ms);
-	return r < 0 ? no(ret, -r, "ask systemd for a scope") : await_job(fd, unit, deadline_ms, ret);
+	r = call(fd, 1, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body, deadline_ms);
+	if (r < 0)
+		return no(ret, -r, "ask systemd for a scope");
+	if (!await_job(fd, unit, deadline_ms, ret))
+		return false;
+	sweep(host, fd, deadline_ms);
+	return true;
 }

@@ -8,17 +8,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "run/init.h"
 #include "run/run.h"
 #include "run/scope.h"
+#include "run/tree.h"
 
 /* For systemd to answer: under load, and with others asking at the same time, it takes seconds. */
 #define SCOPE_PATIENCE_MS 10000
@@ -122,7 +126,8 @@ static int prepare_streams(struct run *run, int stdio_closed, int task_fds[3], s
 
 	run->verdict.streams_joined = (on & 6) == 6 || ((on & 6) == 0 && !run->policy->json && same_output(stdio_closed));
 	if ((on & 1) == 0)
-		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, &task_fds[0], err);
+		r = relay_in_init(&run->in, no_stdin ? -1 : STDIN_FILENO, run->policy->retry.max > 0 ? &run->replay : NULL,
+				  &task_fds[0], err);
 	if (r == 0 && (on & 2) == 0)
 		r = prepare_output(run, stdio_closed, STDOUT_FILENO, &run->out, &task_fds[1], err);
 	if (r < 0 || (on & 4) != 0)
@@ -138,7 +143,7 @@ static int no_cgroup(const struct run *run, const char *what, struct error *err)
 {
 	int r = error_set(err, "cgroup", 0, "%s: %s", what, run->cg.why_not);
 
-	return run->no_cgroup_cure != NULL ? error_hint(err, "%s", run->no_cgroup_cure) : r;
+	return run->verdict.no_cgroup_cure != NULL ? error_hint(err, "%s", run->verdict.no_cgroup_cure) : r;
 }
 
 /* Which rung holds which limit; an option that none can hold is an error. */
@@ -149,18 +154,28 @@ static int choose_rungs(struct run *run, struct error *err)
 	enum rung group = run->in_scope ? RUNG_SYSTEMD_SCOPE : run->cg.version == 2 ? RUNG_CGROUP_V2 : RUNG_CGROUP_V1;
 	bool has_group = run->cg.version != 0;
 
+	run->verdict.no_cgroup = has_group ? NULL : run->cg.why_not;
+	run->verdict.no_scope = run->no_scope[0] != '\0' ? run->no_scope : NULL;
 	rungs[OPTION_RAM] = has_group ? group : RUNG_WATCHDOG;
+	rungs[OPTION_RAM_SOFT] = run->cg.version == 2 ? group : RUNG_WATCHDOG;
 	rungs[OPTION_PIDS] = has_group ? group : RUNG_RLIMIT;
 	rungs[OPTION_NOFILE] = rungs[OPTION_FSIZE] = RUNG_RLIMIT;
 	rungs[OPTION_OUTPUT] = rungs[OPTION_OUTPUT_KEEP] = rungs[OPTION_TIMEOUT] = rungs[OPTION_STALL] = rungs[OPTION_GRACE] = RUNG_SUPERVISOR;
 	rungs[OPTION_DISK] = rungs[OPTION_INODES] = run_disk_rung(run->policy);
+	if (policy_limits_io(limits) && !has_group)
+		return no_cgroup(run, "--io-read-bps, --io-write-bps: no cgroup can hold it here", err);
+	if (limits->io_write_bps != LIMIT_NONE && run->cg.version == 1) {
+		error_set(err, "cgroup", 0, "--io-write-bps: cgroup v1 can't hold it");
+		return error_hint(err, "it does not see what is written by way of the page cache: leave it out, or use "
+				       "cgroup v2");
+	}
+	rungs[OPTION_IO_READ_BPS] = rungs[OPTION_IO_WRITE_BPS] = group;
 	if (limits->cpu_milli != LIMIT_NONE) {
 		if (!has_group)
 			return no_cgroup(run, "--cpu: no cgroup can hold it here", err);
 		rungs[OPTION_CPU] = group;
 	}
-	if (limits->cpu_time_ms != LIMIT_NONE)
-		rungs[OPTION_CPU_TIME] = has_group ? group : RUNG_WATCHDOG;
+	rungs[OPTION_CPU_TIME] = rungs[OPTION_COMPUTE] = has_group ? group : RUNG_WATCHDOG;
 	for (unsigned int i = 0; i < OPTION_MAX; i++)
 		if (policy_is_open(run->policy, i))
 			rungs[i] = RUNG_NONE;
@@ -180,6 +195,7 @@ static int prepare_watch(struct run *run, struct error *err)
 	struct watch *watch = &run->watch;
 
 	watch->ram_bytes = run->cg.version == 0 ? limits->ram_bytes : LIMIT_NONE;
+	watch->ram_soft_bytes = limits->ram_soft_bytes;
 	watch->cpu_ms = run->cg.version == 0 ? limits->cpu_time_ms : LIMIT_NONE;
 	watch->disk_bytes = limits->disk_bytes;
 	watch->inodes = limits->inodes;
@@ -188,29 +204,47 @@ static int prepare_watch(struct run *run, struct error *err)
 	return watch_init(watch, run->plan.workdir_fd, err);
 }
 
-/* The upper part of the ladder: a cgroup that we may write to, else, for a user, one that systemd makes for us. */
+/* The disk with the sandbox directory. */
+static int find_disk(const struct run *run, dev_t *ret, struct error *err)
+{
+	int r = run->plan.workdir_fd < 0 ? -ENODEV : disk_of(run->plan.workdir_fd, "/sys", ret);
+
+	if (r == 0)
+		return 0;
+	error_set(err, "cgroup", -r, "--io-read-bps, --io-write-bps: find the disk under the sandbox directory%s",
+		  run->policy->files.fresh ? " (--fresh: it is in memory)" : "");
+	return error_hint(err, "pass a directory of a file system that has one disk, such as ext4 or xfs, with --dir DIR: "
+			       "not one in memory, a network's, an overlay or btrfs");
+}
+
+/* The upper part of the ladder: a cgroup that we may write to, else one that systemd makes for us. */
 static int prepare_cgroup(struct run *run, struct error *err)
 {
 	const struct policy_limits *limits = &run->policy->limits;
-	const struct cgroup_host host = {.mount = "/sys/fs/cgroup",
-					 .self = "/proc/self/cgroup",
-					 .mountinfo = "/proc/self/mountinfo",
-					 .privileged = run->plan.ids.privileged};
+	struct cgroup_host host = {.mount = "/sys/fs/cgroup",
+				   .self = "/proc/self/cgroup",
+				   .mountinfo = "/proc/self/mountinfo",
+				   .privileged = run->plan.ids.privileged};
 	char socket[PATH_MAX];
 	const struct scope_host scope = {.mount = host.mount,
 					 .proc = "/proc",
-					 .socket = scope_socket(socket, sizeof(socket)),
+					 .socket = scope_socket(host.privileged, socket, sizeof(socket)),
+					 .privileged = host.privileged,
 					 .patience_ms = SCOPE_PATIENCE_MS};
 	struct scope_error no_scope;
-	int r = cgroup_create(limits, &host, &run->cg, err);
+	int r = policy_limits_io(limits) ? find_disk(run, &host.disk, err) : 0;
 
-	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2 || host.privileged)
+	if (r == 0)
+		r = cgroup_create(limits, &host, &run->cg, err);
+
+	if (r < 0 || run->cg.version != 0 || !run->cg.is_v2)
 		return r;
 	if (!scope_enter(limits, &scope, &no_scope)) {
 		size_t len = strlen(run->cg.why_not);
 
 		(void)snprintf(run->cg.why_not + len, sizeof(run->cg.why_not) - len, "; %s", no_scope.why);
-		run->no_cgroup_cure = no_scope.cure;
+		run->verdict.no_cgroup_cure = no_scope.cure;
+		(void)text_copy(run->no_scope, sizeof(run->no_scope), no_scope.why, strlen(no_scope.why));
 		return 0;
 	}
 	r = cgroup_create(limits, &host, &run->cg, err);
@@ -267,12 +301,15 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 
 	/* With --json no stream is a terminal: what the task prints there would be beside the envelope. */
 	terminal_find(&run->terminal, run->policy->json ? 7 : stdio_closed, run->policy->command.no_stdin);
+	run->stacks.task_fd = stacks_task_fd(run->plan.nofile);
 	r = prepare_streams(run, stdio_closed, task_fds, err);
 	(run->verdict.streams_joined ? &run->out : &run->err)->tail = &run->tail;
 	/* /dev/stdout is opened anew with the task's own rights. */
 	for (unsigned int i = 0; i < 3 && r == 0 && run->plan.ids.privileged; i++)
 		if (is_pipe(task_fds[i]) && fchown(task_fds[i], run->plan.ids.host_uid, run->plan.ids.host_gid) < 0)
 			r = error_set(err, "stdio", errno, "give the streams to the task");
+	if (r == 0)
+		r = gatekeeper_prepare(&run->gate, run->policy, run->plan.net_log_fd, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = error_set(err, "channel", errno, "socketpair");
 	if (r == 0) {
@@ -305,6 +342,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .listener_fd = -1,
 					      .host_proc_fd = -1,
 					      .fresh_fd = -1,
+					      .stacks_minor = run->plan.takes_stacks ? run->plan.python_minor : 0,
+					      .stacks_fd = -1,
 					      .shm_fd = -1};
 		r = clone_init(run, &args, err);
 	}
@@ -332,8 +371,16 @@ int run_prepare(struct run *run, struct error *err)
 	if (r == 0)
 		r = prepare_signals(run, err);
 	if (r == 0)
-		r = gatekeeper_prepare(&run->gate, run->policy, run->plan.net_log_fd, err);
-	if (r == 0)
 		r = prepare_cgroup(run, err);
 	return r < 0 ? r : choose_rungs(run, err);
+}
+
+int run_renew(struct run *run, struct error *err)
+{
+	int r = cgroup_renew(&run->policy->limits, &run->cg, err);
+
+	/* init read it by this same descriptor. */
+	if (r == 0 && run->plan.script_fd >= 0 && lseek(run->plan.script_fd, 0, SEEK_SET) < 0)
+		r = error_set(err, "script", errno, "read it again");
+	return r < 0 ? r : tree_renew(&run->plan, err);
 }

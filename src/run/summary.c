@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "policy/option.h"
@@ -14,6 +15,9 @@
 #define GREEN "\033[32m"
 #define DIM   "\033[2m"
 #define PLAIN "\033[0m"
+
+/* The most that are told of. */
+#define SUMMARY_ATTEMPTS 5
 
 struct text {
 	char *buf;
@@ -106,6 +110,29 @@ static void add_said(struct text *text, const struct traceback *said)
 	add(text, "%s\n", line);
 }
 
+/* The attempts before the last one; of many the latest. */
+static void add_attempts(struct text *text, const struct verdict_attempts *attempts)
+{
+	size_t before = attempts->count > 0 ? attempts->count - 1 : 0;
+	size_t first = before > SUMMARY_ATTEMPTS ? before - SUMMARY_ATTEMPTS : 0;
+
+	if (first > 0) {
+		add_name(text, "tried");
+		add(text, "%zu more before\n", first);
+	}
+	for (size_t i = first; i < before; i++) {
+		const struct verdict_attempt *attempt = &attempts->item[i];
+
+		add_name(text, "tried");
+		add(text, "%s, status %d, %.2f s\n", outcome_name(attempt->outcome), attempt->status,
+		    (double)attempt->used.wall_ms / 1000);
+	}
+	if (attempts->obstacle != NULL) {
+		add_name(text, "tried");
+		add(text, "not again: %s\n", attempts->obstacle);
+	}
+}
+
 static void add_hint(struct text *text, const struct verdict *verdict)
 {
 	char hint[ERROR_HINT_MAX];
@@ -118,9 +145,23 @@ static void add_hint(struct text *text, const struct verdict *verdict)
 	add(text, "%s\n", hint);
 }
 
-size_t summary_format(const struct verdict *verdict, const struct policy *policy, bool colour, char *buf)
+/* At most 80 columns. */
+static void add_timeline(struct text *text, const struct verdict *verdict, bool unicode)
 {
-	struct text text = {buf, 0, colour};
+	char graph[TIMELINE_GRAPH_MAX];
+	char number[32];
+	uint64_t most = 0;
+
+	if (timeline_graph(&verdict->timeline, unicode, &most, graph) == NULL)
+		return;
+	add_name(text, "memory");
+	add(text, "%s to %s\n", graph, explain_number(OPTION_RAM, most, number, sizeof(number)));
+}
+
+size_t summary_format(const struct verdict *verdict, const struct policy *policy, const struct summary_look *look,
+		      char *buf)
+{
+	struct text text = {buf, 0, look->colour};
 	bool is_well = verdict->status == 0 && verdict->limits_hit == 0;
 	char sentence[EXPLAIN_MAX];
 
@@ -129,7 +170,10 @@ size_t summary_format(const struct verdict *verdict, const struct policy *policy
 	if (is_well) {
 		add(&text, "%sok%s: ", paint(&text, GREEN), paint(&text, PLAIN));
 		add_usage(&text, verdict, policy);
+		if (verdict->attempts.count > 1)
+			add(&text, ", attempt %zu of %zu", verdict->attempts.count, verdict->attempts.retries_max + 1);
 		add(&text, "\n");
+		add_timeline(&text, verdict, look->unicode);
 		return text.len;
 	}
 	add(&text, "%s%s%s: %s\n", paint(&text, verdict->status == 0 ? GREEN : RED), outcome_name(verdict->outcome), paint(&text, PLAIN),
@@ -144,6 +188,8 @@ size_t summary_format(const struct verdict *verdict, const struct policy *policy
 	add_name(&text, "used");
 	add_usage(&text, verdict, policy);
 	add(&text, "\n");
+	add_timeline(&text, verdict, look->unicode);
+	add_attempts(&text, &verdict->attempts);
 	add_hint(&text, verdict);
 	return text.len;
 }
@@ -157,11 +203,26 @@ static bool wants_colour(void)
 	       strcmp(term, "dumb") != 0;
 }
 
+/* The standard library, being static, has no locales to ask. */
+static bool has_unicode(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL && value[0] != '\0')
+			return strcasestr(value, "utf-8") != NULL || strcasestr(value, "utf8") != NULL;
+	}
+	return false;
+}
+
 void summary_print(const struct verdict *verdict, const struct policy *policy)
 {
 	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char buf[SUMMARY_MAX];
-	size_t len = summary_format(verdict, policy, wants_colour(), buf);
+	const struct summary_look look = {.colour = wants_colour(), .unicode = has_unicode()};
+	size_t len = summary_format(verdict, policy, &look, buf);
 
 	/* Nobody is left to tell when standard error itself fails. */
 	if (poll(&ready, 1, 1000) != 1 || write(STDERR_FILENO, buf, len) < 0)

@@ -22,38 +22,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "run/advice.h"
-#include "run/hint.h"
+#include "run/attempt.h"
 #include "run/job.h"
 #include "run/run.h"
 #include "run/scan.h"
+#include "run/soft.h"
 
 #define NEVER UINT64_MAX
 #define CGROUP_TICK_MS 20
-
-/* The first reason to end the task wins, with what was over its limit (bytes or ms); one that allows a farewell
- * gets one, unless a later one does not. */
-static void end_task(struct run *run, enum outcome why, enum limit_hit hit, uint64_t over, bool at_once)
-{
-	bool is_first = run->ending == OUTCOME_MAX;
-
-	run->verdict.limits_hit |= 1U << hit;
-	if (is_first) {
-		run->ending = why;
-		run->verdict.overshoot = over;
-	}
-	if (at_once || (is_first && run->policy->limits.grace_ms == 0)) {
-		run_kill(run);
-		run->killed = true;
-		return;
-	}
-	if (!is_first)
-		return;
-	run_order(run, CHANNEL_SIGNAL_ALL, SIGTERM);
-	/* A stopped process would not see it. */
-	run_order(run, CHANNEL_SIGNAL_ALL, SIGCONT);
-	run->kill_ms = clock_ms() + run->policy->limits.grace_ms;
-}
 
 /* Our side of the task's terminal: what it prints there goes to the caller's. */
 static void on_terminal(struct run *run, int *pty_fd)
@@ -99,6 +75,23 @@ static void on_observer(struct run *run, int errnum, int *fd)
 	}
 }
 
+static void on_view(struct run *run, int fds[CHANNEL_FDS])
+{
+	bool has_stacks = run->plan.takes_stacks;
+
+	if (run->verdict.started) {
+		run_kill(run);
+		return;
+	}
+	watch_fini(&run->watch);
+	close_fd(&run->stacks.fd);
+	run->watch.proc_fd = take_fd(&fds[0]);
+	run->watch.shm_fd = take_fd(&fds[1]);
+	if (has_stacks)
+		run->stacks.fd = take_fd(&fds[2]);
+	run->watch.fresh_fd = take_fd(&fds[has_stacks ? 3 : 2]);
+}
+
 static void on_message(struct run *run)
 {
 	struct channel_message message;
@@ -114,20 +107,21 @@ static void on_message(struct run *run)
 	}
 	switch ((enum channel_type)message.type) {
 	case CHANNEL_VIEW:
-		watch_fini(&run->watch);
-		run->watch.proc_fd = take_fd(&fds[0]);
-		run->watch.shm_fd = take_fd(&fds[1]);
-		run->watch.fresh_fd = take_fd(&fds[2]);
+		on_view(run, fds);
 		break;
 	case CHANNEL_OBSERVER:
 		on_observer(run, message.value, &fds[0]);
 		break;
 	case CHANNEL_STARTED:
 		run->verdict.started = true;
+		if (run->policy->limits.timeline_ms != 0)
+			timeline_begin(&run->verdict.timeline, run->policy->limits.timeline_ms, run->start_ms,
+				       clock_ms());
 		break;
 	case CHANNEL_EXITED:
 		run->has_status = run->verdict.started;
 		run->wait_status = message.value;
+		run_look_at_fresh(run);
 		/* Its mounts are going: what we hold of them would make us end them later, alone. */
 		watch_fini(&run->watch);
 		break;
@@ -156,6 +150,7 @@ static void on_message(struct run *run)
 	case CHANNEL_SIGNAL:
 	case CHANNEL_SIGNAL_GROUP:
 	case CHANNEL_SIGNAL_ALL:
+	case CHANNEL_CONFINE:
 	case CHANNEL_MAX:
 		run_kill(run);
 		break;
@@ -193,8 +188,7 @@ static void on_signal(struct run *run)
 
 		if (job_signal(run, &info))
 			continue;
-		if (run->interrupted == 0 || sig == SIGINT)
-			run->interrupted = sig;
+		run_note_signal(run, sig);
 		/* Before the exec there is nobody to decide: it ends. */
 		if (!run->verdict.started)
 			run_kill(run);
@@ -244,9 +238,9 @@ static void check_cgroup(struct run *run)
 
 	cgroup_read(&run->cg, &stats);
 	if (cgroup_is_out_of_memory(&stats))
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
+		run_end(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, 0, true);
 	if (limit_ms != LIMIT_NONE && stats.has_cpu && stats.cpu_us / 1000 >= limit_ms)
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
+		run_end(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, stats.cpu_us / 1000 - limit_ms, false);
 }
 
 static uint64_t excess(uint64_t found, uint64_t limit)
@@ -273,18 +267,18 @@ static void check_watch(struct run *run, uint64_t now)
 
 	switch (watch_check(watch, now)) {
 	case WATCH_OVER_MEMORY:
-		end_task(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, excess(watch->found, watch->ram_bytes), true);
+		run_end(run, OUTCOME_OUT_OF_MEMORY, LIMIT_HIT_RAM, excess(watch->found, watch->ram_bytes), true);
 		break;
 	case WATCH_OVER_CPU:
-		end_task(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
+		run_end(run, OUTCOME_CPU_TIME, LIMIT_HIT_CPU_TIME, excess(watch->found, watch->cpu_ms), false);
 		break;
 	case WATCH_OVER_DISK:
 		run->verdict.peaks[LIMIT_HIT_DISK] = watch->found;
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
+		run_end(run, OUTCOME_DISK, LIMIT_HIT_DISK, excess(watch->found, watch->disk_bytes), true);
 		break;
 	case WATCH_OVER_INODES:
 		run->verdict.peaks[LIMIT_HIT_INODES] = watch->found;
-		end_task(run, OUTCOME_DISK, LIMIT_HIT_INODES, 0, true);
+		run_end(run, OUTCOME_DISK, LIMIT_HIT_INODES, excess(watch->found, watch->inodes), true);
 		break;
 	case WATCH_OK:
 		break;
@@ -306,7 +300,25 @@ static void check_stall(struct run *run, uint64_t now)
 	else if (run->watch.proc_fd >= 0 && scan_cpu(run->watch.proc_fd, &sum, NULL))
 		cpu_ms = sum;
 	if (stall_look(&run->stall, now, cpu_ms, run->out.seen + run->err.seen + run->tty.seen, excused))
-		end_task(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
+		run_end(run, OUTCOME_STALL, LIMIT_HIT_STALL, 0, false);
+}
+
+/* What the group does not count is the sum over the processes, as far as they can be read. */
+static void take_sample(struct run *run, uint64_t now)
+{
+	int proc_fd = run->watch.proc_fd;
+	struct account_now used;
+	uint64_t sum = 0;
+
+	account_read_now(&run->cg, &used);
+	if (used.ram_bytes == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_memory_bound(proc_fd, &sum))
+		used.ram_bytes = sum;
+	if (used.cpu_ms == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_cpu(proc_fd, &sum, NULL))
+		used.cpu_ms = sum;
+	sum = 1;
+	if (used.pids == ACCOUNT_UNKNOWN && proc_fd >= 0 && scan_threads(proc_fd, &sum))
+		used.pids = sum;
+	timeline_add(&run->verdict.timeline, now, &used);
 }
 
 /* Deadlines that have come; returns the time of the next. */
@@ -324,6 +336,7 @@ static uint64_t check_deadlines(struct run *run)
 		/* Before its exec the task can't be read: it is a copy of init still. */
 		if (watches && run->verdict.started)
 			check_watch(run, now);
+		soft_check(run);
 		if (run->oom_seen || (run->cg.version != 0 && run->policy->limits.cpu_time_ms != LIMIT_NONE))
 			check_cgroup(run);
 		/* Looking may have taken long, and the deadline may have come meanwhile. */
@@ -332,10 +345,12 @@ static uint64_t check_deadlines(struct run *run)
 	}
 	if (looks && now >= run->stall.next_ms)
 		check_stall(run, now);
+	if (looks && now >= run->verdict.timeline.next_ms)
+		take_sample(run, now);
 	if (now >= run->deadline_ms) {
 		run->deadline_ms = NEVER;
 		if (!run->init_gone)
-			end_task(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, 0, false);
+			run_end(run, OUTCOME_TIMEOUT, LIMIT_HIT_TIMEOUT, 0, false);
 		else
 			run->kill_ms = now + patience_ms(run);
 	}
@@ -343,11 +358,12 @@ static uint64_t check_deadlines(struct run *run)
 		run->kill_ms = NEVER;
 		run_kill(run);
 		/* Nobody takes the rest of the output: it is given up. */
-		if (run->init_gone) {
+		if (run->init_gone)
 			give_up_output(run);
-		}
 	}
 	next = job_deadline(run, now);
+	if (run->stacks.asking && run->stacks.look_ms < next)
+		next = run->stacks.look_ms;
 	if (run->deadline_ms < next)
 		next = run->deadline_ms;
 	if (run->kill_ms < next)
@@ -356,6 +372,8 @@ static uint64_t check_deadlines(struct run *run)
 		return next;
 	if (run->stall.next_ms < next)
 		next = run->stall.next_ms;
+	if (run->verdict.timeline.next_ms < next)
+		next = run->verdict.timeline.next_ms;
 	return run->tick_ms < next ? run->tick_ms : next;
 }
 
@@ -384,14 +402,17 @@ static void loop(struct run *run)
 		    {.fd = run->signal_fd, .events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
 		    {.fd = run->observer.listener_fd, .events = POLLIN},
+		    {.events = POLLIN},
 		    {.fd = run->init_gone ? -1 : run->gate.channel_fd, .events = POLLIN},
 		};
-		unsigned int n = 6;
+		unsigned int n = 7;
 		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
 		if (finished(run))
 			break;
+		/* That may have begun just now. */
+		fds[5].fd = run->stacks.asking ? run->stacks.fd : -1;
 		n += relay_in_poll(&run->in, fds + n);
 		n += relay_out_poll(&run->out, fds + n);
 		n += relay_out_poll(&run->err, fds + n);
@@ -411,8 +432,9 @@ static void loop(struct run *run)
 			on_oom_event(run);
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
-		if (fds[5].revents != 0)
+		if (fds[6].revents != 0)
 			run_hear_gate(run);
+		run_hear_stacks(run);
 		relay_in_run(&run->in);
 		job_run(run);
 		passed = output_passed(run);
@@ -491,98 +513,60 @@ static void conclude(struct run *run)
 	verdict->status = verdict_status(verdict);
 }
 
-/* What ended a task that did not succeed may have a cure. */
-static void advise(struct run *run)
+/* One attempt, from its first descriptor to its facts. */
+static void attempt(struct run *run, bool is_first, char *argv[], int stdio_closed)
 {
 	struct verdict *verdict = &run->verdict;
-	char text[TAIL_BYTES + 1];
+	uint64_t wall_ms = run->policy->limits.wall_ms;
+	int r = is_first ? run_prepare(run, &verdict->error) : run_renew(run, &verdict->error);
 
-	if (verdict->outcome == OUTCOME_FAILED) {
-		hint_add(&verdict->error);
-		return;
-	}
-	if (verdict->outcome == OUTCOME_EXITED && verdict->exit_code == 0)
-		return;
-	tail_text(&run->tail, text);
-	advice_give(run->policy, &run->plan, text, verdict);
-}
-
-static void run_fini(struct run *run)
-{
-	relay_in_fini(&run->in);
-	relay_out_fini(&run->out);
-	relay_out_fini(&run->err);
-	tail_fini(&run->tail);
-	capture_fini(&run->captured[0]);
-	capture_fini(&run->captured[1]);
-	relay_out_fini(&run->tty);
-	terminal_fini(&run->terminal);
-	watch_fini(&run->watch);
-	observer_fini(&run->observer);
-	gatekeeper_fini(&run->gate);
-	cgroup_remove(&run->cg);
-	plan_fini(&run->plan);
-	close_fd(&run->channel_fd);
-	close_fd(&run->pidfd);
-	close_fd(&run->signal_fd);
-}
-
-int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
-{
-	struct run run = {.policy = policy,
-			  .channel_fd = -1,
-			  .pidfd = -1,
-			  .signal_fd = -1,
-			  .observer = {.listener_fd = -1},
-			  .gate = {.channel_fd = -1, .inside_fd = -1, .gate_ends = {-1, -1}, .pidfd = -1},
-			  .ending = OUTCOME_MAX,
-			  .deadline_ms = NEVER,
-			  .kill_ms = NEVER,
-			  .in = {.from_fd = -1, .to_fd = -1, .peek_fd = -1, .null_fd = -1},
-			  .out = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .err = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .tty = {.from_fd = -1, .own_fd = -1, .to_fd = -1},
-			  .terminal = {.fd = -1, .pty_fd = -1, .look_ms = NEVER},
-			  .suspend_ms = NEVER,
-			  .hang_up_ms = NEVER,
-			  .watch = {.proc_fd = -1, .shm_fd = -1, .fresh_fd = -1, .workdir_fd = -1}};
-	struct verdict *verdict = &run.verdict;
-	struct error write_err;
-	int r;
-
-	run.plan.workdir_fd = run.plan.script_fd = run.plan.result_fd = run.plan.net_log_fd = -1;
-	cgroup_init(&run.cg);
-	run.start_ms = clock_ms();
-	stall_init(&run.stall, policy->limits.stall_ms);
-	r = run_prepare(&run, &verdict->error);
 	if (r == 0) {
-		if (policy->limits.wall_ms != LIMIT_NONE)
-			run.deadline_ms = run.start_ms + policy->limits.wall_ms;
-		r = run_start(&run, argv, stdio_closed, &verdict->error);
+		if (wall_ms != LIMIT_NONE)
+			run->deadline_ms = run->start_ms + wall_ms;
+		r = run_start(run, argv, stdio_closed, &verdict->error);
 		if (r < 0)
-			run_kill(&run);
-		run.tick_ms = watch_is_active(&run.watch) || policy->limits.cpu_time_ms != LIMIT_NONE
-				  ? run.start_ms
-				  : NEVER;
-		run.failed = r < 0;
-		run.init_gone = run.init_pid <= 0;
-		if (!run.init_gone || r == 0)
-			loop(&run);
-		run_leave_terminal(&run);
+			run_kill(run);
+		if (watch_is_active(&run->watch) || run->policy->limits.cpu_time_ms != LIMIT_NONE ||
+		    run->policy->limits.ram_soft_bytes != LIMIT_NONE)
+			run->tick_ms = run->start_ms;
+		run->failed = r < 0;
+		run->init_gone = run->init_pid <= 0;
+		if (!run->init_gone || r == 0)
+			loop(run);
+		run_leave_terminal(run);
 	}
-	run_end_gate(&run);
-	verdict->used.wall_ms = clock_ms() - run.start_ms;
+	run_end_gate(run);
+	verdict->used.wall_ms = clock_ms() - run->start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;
 		verdict->exit_code = -1;
 		verdict->status = verdict_status(verdict);
 	} else {
-		conclude(&run);
+		conclude(run);
 	}
-	advise(&run);
-	if (run.plan.result_fd >= 0 &&
-	    verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &write_err) < 0) {
-		log_error(&write_err);
+	verdict->stacks = &run->stacks;
+	run_advise(run);
+}
+
+int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *ret_raise)
+{
+	struct run run;
+	struct verdict *verdict = &run.verdict;
+	struct error err;
+	bool is_first = true;
+
+	*ret_raise = 0;
+	if (attempt_init(&run, policy, &err) < 0) {
+		log_error(&err);
+		return 125;
+	}
+	do {
+		attempt(&run, is_first, argv, stdio_closed);
+		attempt_record(&run);
+		is_first = false;
+	} while (attempt_next(&run));
+	if (run.plan.result_fd >= 0 && verdict_write(verdict, policy, &run.plan, run.plan.result_fd, &err) < 0) {
+		log_error(&err);
 		if (verdict->status == 0)
 			verdict->status = 125;
 	}
@@ -590,7 +574,8 @@ int supervise(const struct policy *policy, char *argv[], int stdio_closed, int *
 		run_print_envelope(&run, stdio_closed);
 	/* Last: standard error may be a pipe that nobody reads. */
 	verdict_report(verdict, policy);
-	*ret_raise = run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started) ? SIGINT : 0;
-	run_fini(&run);
+	if (run.interrupted == SIGINT && (verdict->signal == SIGINT || !verdict->started || run.pause_ended))
+		*ret_raise = SIGINT;
+	attempt_fini(&run);
 	return verdict->status;
 }

@@ -174,6 +174,31 @@ int tree_add(struct plan *plan, const char *real, const char *guest, bool writab
 	return add_opened(plan, object_fd, &st, real, guest, writable, err);
 }
 
+/* What was judged, opened again: by its real path, without a link, and the same. */
+static int renew_tree(const struct idmap *ids, struct stage_tree *tree, struct error *err)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
+	AUTO_CLOSE int object_fd = sys_openat2(AT_FDCWD, tree->host, &how);
+	struct stat st;
+
+	if (object_fd < 0 || fstat(object_fd, &st) < 0)
+		return error_set(err, "files", errno, "%s", tree->host);
+	if (st.st_dev != tree->dev || st.st_ino != tree->ino)
+		return error_set(err, "files", ESTALE, "%s: replaced since the last attempt", tree->host);
+	close_fd(&tree->tree_fd);
+	return make_tree(ids, object_fd, &st, tree, err);
+}
+
+int tree_renew(struct plan *plan, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->tree_count && plan->ids.privileged && r == 0; i++)
+		if (!plan->trees[i].link)
+			r = renew_tree(&plan->ids, &plan->trees[i], err);
+	return r;
+}
+
 /*
  * Root's reach must not be lent: a link that some user made may lead to that user's own files and no
  * further.

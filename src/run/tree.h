@@ -35,6 +35,12 @@ ATTR_CHECKED int tree_add_bind(struct plan *plan, const char *option, const stru
 			       struct error *err);
 
 /*
+ * As root, once init has mounted what was made: makes all of it again, of the same files and directories. ESTALE when one
+ * of them was replaced. No-op for an ordinary user, whose trees init opens itself.
+ */
+ATTR_CHECKED int tree_renew(struct plan *plan, struct error *err);
+
+/*
  * Opens (the default one: makes) the sandbox directory and adds it. It must be a real directory of the
  * caller's own. For root it must end up with the task's uid: root's own is handed over, another user's
  * keeps its owner behind an id-mapped mount.

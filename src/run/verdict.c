@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -27,7 +28,7 @@ _Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "one name for each outc
 static const char *const limit_hit_names[] = {
     [LIMIT_HIT_TIMEOUT] = "timeout", [LIMIT_HIT_CPU_TIME] = "cpu-time", [LIMIT_HIT_RAM] = "ram",
     [LIMIT_HIT_PIDS] = "pids",	     [LIMIT_HIT_OUTPUT] = "output",	[LIMIT_HIT_DISK] = "disk",
-    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",
+    [LIMIT_HIT_INODES] = "inodes",   [LIMIT_HIT_STALL] = "stall",	[LIMIT_HIT_RAM_SOFT] = "ram-soft",
 };
 _Static_assert(ARRAY_SIZE(limit_hit_names) == LIMIT_HIT_MAX, "one name for each limit");
 
@@ -213,14 +214,47 @@ static json_t *refusals_json(const struct refusals *refusals)
 			 (json_int_t)(refusals->total - refusals->recorded));
 }
 
-/* What the task said, on one side, where no decision rests on it. */
-static json_t *reported_json(const struct traceback *reported)
+static json_t *exception_json(const struct traceback *reported)
 {
 	if (reported->type[0] == '\0')
-		return json_pack("{s:n}", "exception");
-	return json_pack("{s:{s:s, s:s, s:s?, s:o?}}", "exception", "type", reported->type, "message",
-			 reported->message, "file", reported->file[0] != '\0' ? reported->file : NULL, "line",
+		return json_null();
+	return json_pack("{s:s, s:s, s:s?, s:o?}", "type", reported->type, "message", reported->message, "file",
+			 reported->file[0] != '\0' ? reported->file : NULL, "line",
 			 reported->line > 0 ? json_integer((json_int_t)reported->line) : NULL);
+}
+
+/* Why limits are held by less than a cgroup; null when one holds them. */
+static json_t *no_cgroup_json(const struct verdict *verdict)
+{
+	if (verdict->no_cgroup == NULL)
+		return json_null();
+	return json_pack("{s:s, s:s?, s:s?}", "why", verdict->no_cgroup, "scope", verdict->no_scope, "cure",
+			 verdict->no_cgroup_cure);
+}
+
+static json_t *threads_json(const struct stacks *stacks)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < stacks->thread_count; i++) {
+		const struct stacks_thread *thread = &stacks->threads[i];
+
+		(void)json_array_append_new(
+		    list, json_pack("{s:i, s:i, s:s, s:s#, s:s?}", "pid", thread->pid, "tid", thread->tid, "name",
+				    thread->name, "state", &thread->state, 1, "wait",
+				    thread->wait[0] != '\0' ? thread->wait : NULL));
+	}
+	return list;
+}
+
+/* What the task said, on one side, where no decision rests on it. */
+static json_t *reported_json(const struct traceback *reported, const struct stacks *stacks)
+{
+	bool has_threads = stacks != NULL && stacks->thread_count > 0;
+
+	return json_pack("{s:o, s:s?, s:o}", "exception", exception_json(reported), "stacks",
+			 stacks != NULL ? stacks->text : NULL, "threads",
+			 has_threads ? threads_json(stacks) : json_null());
 }
 
 /* The advice that a run earned: of a start that failed, its error's. */
@@ -231,6 +265,52 @@ static json_t *hint_json(const struct verdict *verdict)
 	memcpy(hint, verdict->outcome == OUTCOME_FAILED ? verdict->error.hint : verdict->hint, sizeof(hint));
 	error_sanitize(hint);
 	return hint[0] != '\0' ? json_string(hint) : json_null();
+}
+
+/* RFC 3339, in UTC. */
+static json_t *time_json(uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	if (gmtime_r(&seconds, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		return json_null();
+	return json_sprintf("%s.%03uZ", text, (unsigned int)(ms % 1000));
+}
+
+static const char *limit_hit_name_of(unsigned int i)
+{
+	return limit_hit_name(i);
+}
+
+static json_t *attempt_json(const struct verdict_attempt *attempt)
+{
+	return json_pack("{s:o, s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "started_at",
+			 time_json(attempt->started_at), "pause_ms", (json_int_t)attempt->pause_ms, "outcome",
+			 outcome_names[attempt->outcome], "explanation", attempt->explanation, "status",
+			 attempt->status, "exit_code",
+			 attempt->exit_code >= 0 ? json_integer(attempt->exit_code) : json_null(), "signal",
+			 attempt->signal > 0 ? json_integer(attempt->signal) : json_null(), "limits_hit",
+			 names_json(attempt->limits_hit, LIMIT_HIT_MAX, limit_hit_name_of), "usage",
+			 meter_brief_json(&attempt->used), "reported_by_task", reported_json(&attempt->reported, NULL));
+}
+
+/* All attempts, and whether there could have been more. */
+static int put_attempts(json_t *root, const struct verdict *verdict)
+{
+	const struct verdict_attempts *attempts = &verdict->attempts;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < attempts->count; i++)
+		(void)json_array_append_new(list, attempt_json(&attempts->item[i]));
+	(void)json_object_set_new(root, "started_at", time_json(verdict->started_at));
+	(void)json_object_set_new(root, "attempts", list);
+	(void)json_object_set_new(root, "timeline", timeline_json(&verdict->timeline));
+	return json_object_set_new(root, "retries",
+				   json_pack("{s:I, s:I, s:s?}", "made",
+					     (json_int_t)(attempts->count > 0 ? attempts->count - 1 : 0), "allowed",
+					     (json_int_t)attempts->retries_max, "obstacle", attempts->obstacle));
 }
 
 json_t *verdict_json(const struct verdict *verdict, const struct policy *policy, const struct plan *plan)
@@ -269,9 +349,11 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	if (verdict->outcome == OUTCOME_FAILED)
 		(void)json_object_set_new(root, "error", error_json(&verdict->error));
 	(void)json_object_set_new(root, "hint", hint_json(verdict));
+	(void)json_object_set_new(root, "no_cgroup", no_cgroup_json(verdict));
 	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
 	(void)json_object_set_new(root, "network", netlog_json(verdict->network));
-	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported));
+	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported, verdict->stacks));
+	(void)put_attempts(root, verdict);
 	return root;
 }
 
@@ -294,6 +376,17 @@ int verdict_write(const struct verdict *verdict, const struct policy *policy, co
 	return r < 0 ? error_set(err, "result", -r, "write %s", policy->result) : 0;
 }
 
+/* By how much a watched limit was passed; of sizes whole KiB. */
+static const char *explain_over(enum option_id id, uint64_t over, char *buf, size_t size)
+{
+	if (id == OPTION_CPU_TIME)
+		return text_format_duration(over, buf, size);
+	if (id != OPTION_INODES)
+		return text_format_size(over / 1024 * 1024, buf, size);
+	(void)snprintf(buf, size, "%llu file%s", (unsigned long long)over, over == 1 ? "" : "s");
+	return buf;
+}
+
 static void report_limit(const struct verdict *verdict, const struct policy *policy, enum option_id id,
 			 const char *what)
 {
@@ -303,9 +396,7 @@ static void report_limit(const struct verdict *verdict, const struct policy *pol
 	if (verdict->overshoot > 0)
 		log_note("limit", "%s (--%s %s; over by %s when it was stopped)", what, option_table[id].name,
 			 option_format(policy, id, buf, sizeof(buf)),
-			 id == OPTION_CPU_TIME
-			     ? text_format_duration(verdict->overshoot, over, sizeof(over))
-			     : text_format_size(verdict->overshoot / 1024 * 1024, over, sizeof(over)));
+			 explain_over(id, verdict->overshoot, over, sizeof(over)));
 	else
 		log_note("limit", "%s (--%s %s)", what, option_table[id].name,
 			 option_format(policy, id, buf, sizeof(buf)));
@@ -359,6 +450,21 @@ static void report_network(const struct netlog *network)
 		log_note("net-log", "not all of it could be written: %s", strerror(network->log_errnum));
 }
 
+/* Where it was: as the task says, or as the kernel does. */
+static void report_stacks(const struct stacks *stacks)
+{
+	if (stacks == NULL)
+		return;
+	if (stacks->text != NULL)
+		log_text("stacks", stacks->text);
+	for (size_t i = 0; i < stacks->thread_count; i++) {
+		const struct stacks_thread *thread = &stacks->threads[i];
+
+		log_note("stacks", "process %d, thread %d (%s): state %c%s%s", thread->pid, thread->tid,
+			 thread->name, thread->state, thread->wait[0] != '\0' ? ", in " : "", thread->wait);
+	}
+}
+
 static void report_end(const struct verdict *verdict, const struct policy *policy)
 {
 	uint64_t dropped = verdict->out.dropped + verdict->err.dropped;
@@ -395,6 +501,13 @@ static void report_end(const struct verdict *verdict, const struct policy *polic
 	if (verdict_has_hit(verdict, LIMIT_HIT_OUTPUT))
 		log_note("output", "%llu bytes were dropped (--output %s)", (unsigned long long)dropped,
 			 option_format(policy, OPTION_OUTPUT, buf, sizeof(buf)));
+	for (unsigned int i = LIMIT_HIT_DISK; i <= LIMIT_HIT_INODES && verdict->outcome != OUTCOME_DISK; i++)
+		if (verdict_has_hit(verdict, i))
+			log_note("limit", "the task left a sandbox directory that is full (--%s %s)",
+				 limit_hit_names[i], option_format(policy, limit_hit_option(i), buf, sizeof(buf)));
+	if (verdict_has_hit(verdict, LIMIT_HIT_RAM_SOFT))
+		log_note("limit", "the task was refused more memory for a while (--ram-soft %s)",
+			 option_format(policy, OPTION_RAM_SOFT, buf, sizeof(buf)));
 	if (verdict_has_hit(verdict, LIMIT_HIT_PIDS))
 		log_note("limit", "the task was refused processes (--pids %s)",
 			 option_format(policy, OPTION_PIDS, buf, sizeof(buf)));
@@ -409,6 +522,7 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 {
 	char buf[32];
 
+	report_stacks(verdict->stacks);
 	if (policy->summary)
 		summary_print(verdict, policy);
 	else

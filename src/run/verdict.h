@@ -9,11 +9,14 @@
 
 #include "policy/layer.h"
 #include "policy/policy.h"
+#include "policy/retry.h"
 #include "python/traceback.h"
 #include "run/meter.h"
 #include "run/netlog.h"
 #include "run/plan.h"
 #include "run/refusal.h"
+#include "run/stacks.h"
+#include "run/timeline.h"
 
 /* What ended the task. */
 enum outcome {
@@ -34,6 +37,7 @@ enum limit_hit {
 	LIMIT_HIT_CPU_TIME,
 	LIMIT_HIT_STALL,
 	LIMIT_HIT_RAM,
+	LIMIT_HIT_RAM_SOFT,
 	LIMIT_HIT_PIDS,
 	LIMIT_HIT_OUTPUT,
 	LIMIT_HIT_DISK,
@@ -61,25 +65,55 @@ struct verdict_stream {
 	int errnum; /* of a write to the caller's file that failed, or 0 */
 };
 
+#define VERDICT_EXPLANATION_MAX (ERROR_DETAIL_MAX + 192)
+
+/* One attempt of a run, in brief. */
+struct verdict_attempt {
+	uint64_t started_at; /* ms since 1970 */
+	uint64_t pause_ms;   /* before it */
+	enum outcome outcome;
+	int status;
+	int exit_code;
+	int signal;
+	uint32_t limits_hit;
+	struct meter used;
+	struct traceback reported;
+	char explanation[VERDICT_EXPLANATION_MAX];
+};
+
+struct verdict_attempts {
+	struct verdict_attempt *item; /* room for retries_max + 1 */
+	size_t count;		      /* the last one is what the verdict is about */
+	size_t retries_max;
+	const char *obstacle; /* why one more that was wanted was not made, or NULL */
+};
+
 struct verdict {
 	enum outcome outcome;
 	uint32_t limits_hit; /* 1 << enum limit_hit */
+	uint64_t started_at; /* ms since 1970 */
 	bool started;
 	int exit_code; /* -1: none */
 	int signal;    /* 0: none */
 	int status;    /* what capsule-run exits with */
 	uint64_t peaks[LIMIT_HIT_MAX]; /* the most that was found, in the unit of the option; 0: unknown */
 	struct meter used;
-	uint64_t overshoot;	   /* bytes or ms over a watched limit */
+	uint64_t overshoot;	   /* bytes, ms or files over a watched limit */
 	struct verdict_stream out;
 	struct verdict_stream err;
 	bool streams_joined;
 	uint32_t layers; /* LAYER_BIT()s in force */
 	enum rung rungs[OPTION_MAX];
+	const char *no_cgroup; /* the run's own: why no cgroup holds limits; NULL: one does, or it never came to that */
+	const char *no_scope;  /* the same for systemd's scope; NULL also when it was not asked for one */
+	const char *no_cgroup_cure; /* or NULL */
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
 	const struct netlog *network; /* what the gate told; NULL: the task had no network */
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
+	struct verdict_attempts attempts;
+	struct timeline timeline;
+	const struct stacks *stacks; /* where it was at its deadline, or NULL; borrowed */
 	char hint[ERROR_HINT_MAX]; /* for a task that did not succeed, or "" */
 };
 

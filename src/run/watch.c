@@ -15,12 +15,18 @@
 /* No core fills memory faster: twice what clearing pages does on the fastest that we know. */
 #define FILL_BYTES_PER_MS (32ULL << 20)
 
-/* What the host has more of than at the lowest so far: an upper bound of the task's share. */
-static uint64_t rise(uint64_t now, uint64_t *base)
+/* Less than this is no news of what others have. */
+#define FREED_BYTES (1ULL << 20)
+
+/* What the host has more of than others had at the lowest so far: an upper bound of the task's share. own: what is
+ * the task's for certain, or what others free would be taken for its own. */
+static uint64_t rise(uint64_t now, uint64_t own, uint64_t *base)
 {
-	if (now < *base)
-		*base = now;
-	return now - *base;
+	uint64_t others = now > own ? now - own : 0;
+
+	if (others < *base)
+		*base = others;
+	return now > *base ? now - *base : 0;
 }
 
 static uint64_t tmpfs_bytes(int fd)
@@ -32,6 +38,11 @@ static uint64_t tmpfs_bytes(int fd)
 	return (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
 }
 
+static uint64_t own_tmpfs_bytes(const struct watch *watch)
+{
+	return tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
+}
+
 /*
  * The task's share of the host's shared memory: its tmpfs, and every shared mapping and nameless file at its
  * full length, since pages may be in neither a page table nor a name. What is mapped and has no descriptor, or
@@ -39,15 +50,33 @@ static uint64_t tmpfs_bytes(int fd)
  */
 static uint64_t shmem_share(const struct watch *watch, const struct scan *sum, uint64_t host_rise)
 {
-	uint64_t most = sum->shared_bytes + tmpfs_bytes(watch->shm_fd) + tmpfs_bytes(watch->fresh_fd);
+	uint64_t most = sum->shared_bytes + own_tmpfs_bytes(watch);
 
 	return sum->hidden || most > host_rise ? host_rise : most;
+}
+
+/* What the tree may need before it is counted exactly. For --ram-soft an eighth earlier, where a confined task is
+ * free again: a bound, which has others' shared memory in it, must not decide. */
+static uint64_t first_limit(const struct watch *watch)
+{
+	uint64_t soft = watch->ram_soft_bytes;
+
+	return soft <= watch->ram_bytes ? soft - soft / 8 : watch->ram_bytes;
+}
+
+/* The next limit that this comes to. */
+static uint64_t next_limit(const struct watch *watch, uint64_t total)
+{
+	return total < first_limit(watch)	? first_limit(watch)
+	       : total < watch->ram_soft_bytes && watch->ram_soft_bytes <= watch->ram_bytes ? watch->ram_soft_bytes
+											     : watch->ram_bytes;
 }
 
 /* The task can't use up the room that it has before this time: until then there is nothing to see. */
 static uint64_t next_look_ms(const struct watch *watch, uint64_t at_ms, uint64_t bound)
 {
-	uint64_t room = watch->ram_bytes > bound ? watch->ram_bytes - bound : 0;
+	uint64_t limit = first_limit(watch);
+	uint64_t room = limit > bound ? limit - bound : 0;
 
 	return at_ms + room / (FILL_BYTES_PER_MS * watch->cores);
 }
@@ -72,10 +101,25 @@ static bool count_stopped(const struct watch *watch, struct scan *ret)
 	}
 }
 
+/* What the task may have of the host's shared memory. */
+static uint64_t shmem_rise(struct watch *watch)
+{
+	struct scan sum = {.count_memory = true, .shmem_dev = watch->shmem_dev};
+	uint64_t base = watch->shmem_base_bytes;
+	uint64_t bytes = rise(scan_host_shmem(), own_tmpfs_bytes(watch), &watch->shmem_base_bytes);
+
+	/* Others gave something back: what the task has in memfds would be taken for theirs. Without stopping the tree:
+	 * continuing it would wake what the task has stopped itself. */
+	if (watch->shmem_base_bytes + FREED_BYTES < base && scan_exact(watch->proc_fd, &sum))
+		bytes = rise(scan_host_shmem(), own_tmpfs_bytes(watch) + sum.memfd_bytes, &watch->shmem_base_bytes);
+	return bytes;
+}
+
 static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 {
-	uint64_t shmem = rise(scan_host_shmem(), &watch->shmem_base_bytes);
-	uint64_t sockets = rise(scan_host_sockets(), &watch->sockets_base_bytes);
+	uint64_t limit = first_limit(watch);
+	uint64_t shmem = shmem_rise(watch);
+	uint64_t sockets = rise(scan_host_sockets(), 0, &watch->sockets_base_bytes);
 	struct scan sum;
 	uint64_t bound = shmem + sockets;
 	uint64_t total;
@@ -85,7 +129,8 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	readable = scan_memory_bound(watch->proc_fd, &bound);
 	if (bound > watch->memory_peak_bytes && bound <= watch->ram_bytes)
 		watch->memory_peak_bytes = bound;
-	if (readable && bound <= watch->ram_bytes) {
+	if (readable && bound < limit) {
+		watch->needed_bytes = bound;
 		watch->next_look_ms = next_look_ms(watch, at_ms, bound);
 		return WATCH_OK;
 	}
@@ -96,7 +141,9 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	started = clock_ms();
 	watch->freeze(watch->freeze_data, true);
 	readable = count_stopped(watch, &sum);
+	shmem = rise(scan_host_shmem(), own_tmpfs_bytes(watch) + sum.memfd_bytes, &watch->shmem_base_bytes);
 	total = sum.own_bytes + shmem_share(watch, &sum, shmem) + (sum.inet_sockets ? sockets : 0);
+	watch->needed_bytes = total;
 	if (!readable || total > watch->ram_bytes) {
 		watch->found = readable ? total : bound;
 		watch->memory_peak_bytes = watch->found;
@@ -105,7 +152,7 @@ static enum watch_result check_memory(struct watch *watch, uint64_t at_ms)
 	watch->freeze(watch->freeze_data, false);
 	if (total > watch->memory_peak_bytes)
 		watch->memory_peak_bytes = total;
-	watch->exact_bound = bound + (watch->ram_bytes - total) / 2;
+	watch->exact_bound = bound + (next_limit(watch, total) - total) / 2;
 	watch->next_exact_ms = at_ms + 50 + 16 * (clock_ms() - started);
 	return WATCH_OK;
 }
@@ -268,6 +315,19 @@ enum watch_result watch_check(struct watch *watch, uint64_t at_ms)
 	if (result == WATCH_OK && watches_disk(watch))
 		result = check_disk(watch, at_ms);
 	return result;
+}
+
+void watch_full(const struct watch *watch, struct usage *ret)
+{
+	struct statvfs fs;
+
+	*ret = (struct usage){0, 0};
+	if (watch->fresh_fd < 0 || fstatvfs(watch->fresh_fd, &fs) < 0)
+		return;
+	if (fs.f_blocks > 0 && fs.f_bfree == 0)
+		ret->bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+	if (fs.f_files > 0 && fs.f_ffree == 0)
+		ret->inodes = (uint64_t)fs.f_files - 1; /* itself */
 }
 
 void watch_fini(struct watch *watch)

@@ -25,6 +25,7 @@ enum watch_result { WATCH_OK, WATCH_OVER_MEMORY, WATCH_OVER_CPU, WATCH_OVER_DISK
 struct watch {
 	/* Limits, LIMIT_NONE for what is not watched. */
 	uint64_t ram_bytes;
+	uint64_t ram_soft_bytes; /* only beside ram_bytes: from an eighth below needed_bytes is exact */
 	uint64_t cpu_ms;
 	uint64_t disk_bytes;
 	uint64_t inodes;
@@ -37,9 +38,10 @@ struct watch {
 	void (*freeze)(void *data, bool stop);
 	void *freeze_data;
 	/* State. */
-	uint64_t shmem_base_bytes; /* of the host, the lowest so far */
+	uint64_t shmem_base_bytes; /* of others on the host, the lowest so far */
 	uint64_t sockets_base_bytes;
 	uint64_t memory_peak_bytes;
+	uint64_t needed_bytes; /* at the last look */
 	unsigned int cores; /* of the machine */
 	dev_t shmem_dev;    /* of the kernel's own shared memory */
 	uint64_t next_look_ms; /* memory: before this it can't have passed its limit */
@@ -64,6 +66,10 @@ bool watch_is_active(const struct watch *watch);
 
 /* One tick at a monotonic time. */
 enum watch_result watch_check(struct watch *watch, uint64_t now_ms);
+
+/* What lies in the --fresh directory, when nothing more fits into it: bytes, and files. 0: there is room, or no such
+ * directory. A refusal itself can't be seen. */
+void watch_full(const struct watch *watch, struct usage *ret);
 
 void watch_fini(struct watch *watch);
 

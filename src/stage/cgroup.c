@@ -1,6 +1,5 @@
 #include "stage/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "base/cgroupfs.h"
@@ -17,7 +16,9 @@
 
 #define NAME "cgroup"
 #define PREFIX "capsule-run."
-#define NEAR_LIMIT_BYTES (512 * 1024)
+
+/* v1: TCP's buffers may have this part of --ram, beside --ram. */
+#define TCP_SHARE 32
 
 static void part_init(struct cgroup_part *part)
 {
@@ -59,43 +60,6 @@ static int why_not(struct cgroup *cg, const char *what, int errnum)
 	return 0;
 }
 
-/* Removes a group, waiting a little for processes that are still ending. */
-static void remove_group(int parent_fd, const char *name)
-{
-	const struct timespec pause = {.tv_nsec = 500000};
-
-	for (unsigned int try = 0; try < 200; try++) {
-		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
-			break;
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-/* Removes groups of ours whose owner is gone: nobody holds their lock. */
-static void sweep(int parent_fd)
-{
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (dir == NULL) {
-		close_fd(&fd);
-		return;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		AUTO_CLOSE int group_fd = -1;
-
-		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
-			continue;
-		group_fd = openat(parent_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (group_fd < 0 || flock(group_fd, LOCK_EX | LOCK_NB) < 0)
-			continue;
-		sweep(group_fd);
-		remove_group(parent_fd, entry->d_name);
-	}
-	closedir(dir);
-}
-
 /* Makes and locks a group below part->parent_fd. 0 or -errno. */
 static int part_create(struct cgroup_part *part)
 {
@@ -124,7 +88,7 @@ static void part_remove(struct cgroup_part *part)
 {
 	if (part->dir_fd < 0)
 		return;
-	remove_group(part->parent_fd, part->name);
+	cgroupfs_remove(part->parent_fd, part->name);
 	part_close(part);
 }
 
@@ -169,6 +133,14 @@ static int open_own_v1(const struct cgroup_host *host, const char *self, const c
 	return fd < 0 ? -errno : fd;
 }
 
+static int limit_io(const struct cgroup *cg, const struct cgroup_part *part, const struct policy_limits *limits,
+		    struct error *err)
+{
+	int r = cgroupfs_set_rates(part->dir_fd, cg->is_v2, cg->disk, limits->io_read_bps, limits->io_write_bps);
+
+	return r < 0 ? error_set(err, NAME, -r, "limit the rates of device %u:%u", major(cg->disk), minor(cg->disk)) : 0;
+}
+
 static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struct error *err)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
@@ -183,9 +155,9 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 				r = err->errnum == ENOENT || err->errnum == EOPNOTSUPP
 					? write_limit(part, "memory.swappiness", 0, err)
 					: -err->errnum;
-			/* Socket buffers have an account of their own, without a limit until one is written. */
+			/* TCP's buffers have an account of their own, without a limit until one is written. */
 			if (r == 0 &&
-			    write_limit(part, "memory.kmem.tcp.limit_in_bytes", limits->ram_bytes, err) < 0 &&
+			    write_limit(part, "memory.kmem.tcp.limit_in_bytes", limits->ram_bytes / TCP_SHARE, err) < 0 &&
 			    err->errnum != ENOENT)
 				r = -err->errnum;
 		} else if (strcmp(part->controller, "pids") == 0) {
@@ -194,6 +166,8 @@ static int limit_v1(struct cgroup *cg, const struct policy_limits *limits, struc
 			r = write_limit(part, "cpu.cfs_period_us", 100000, err);
 			if (r == 0)
 				r = write_limit(part, "cpu.cfs_quota_us", limits->cpu_milli * 100, err);
+		} else if (strcmp(part->controller, "blkio") == 0) {
+			r = limit_io(cg, part, limits, err);
 		}
 		if (r < 0)
 			return r;
@@ -234,6 +208,7 @@ static int share_part(struct cgroup *cg, unsigned int index)
 		if (other.st_dev != mine.st_dev || other.st_ino != mine.st_ino)
 			continue;
 		part->dir_fd = fcntl(first->dir_fd, F_DUPFD_CLOEXEC, 3);
+		close_fd(&part->former_fd);
 		part->former_fd = fcntl(first->former_fd, F_DUPFD_CLOEXEC, 3);
 		memcpy(part->name, first->name, sizeof(part->name));
 		return part->dir_fd >= 0 && part->former_fd >= 0 ? 1 : -EMFILE;
@@ -241,17 +216,33 @@ static int share_part(struct cgroup *cg, unsigned int index)
 	return 0;
 }
 
+/* A dead run's groups of controllers that not every run uses, before the one that tells of it: memory's is made first
+ * and removed last. */
+static void sweep_more(const struct cgroup_host *host, const char *self)
+{
+	static const char *const controllers[] = {"cpu", "cpuacct", "blkio"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
+		AUTO_CLOSE int parent_fd = open_own_v1(host, self, controllers[i]);
+
+		if (parent_fd >= 0)
+			cgroupfs_sweep(parent_fd, PREFIX);
+	}
+}
+
 static int create_v1(const struct policy_limits *limits, const struct cgroup_host *host, const char *self,
 		     struct cgroup *cg, struct error *err)
 {
-	const char *wanted[CGROUP_PARTS] = {"memory", "pids", NULL, NULL};
+	const char *wanted[CGROUP_PARTS] = {"memory", "pids"};
 	unsigned int count = 2;
 	int r;
 
 	if (limits->cpu_milli != LIMIT_NONE)
 		wanted[count++] = "cpu";
-	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE)
+	if (limits->cpu_time_ms != LIMIT_NONE || limits->stall_ms != LIMIT_NONE || limits->timeline_ms != 0)
 		wanted[count++] = "cpuacct";
+	if (limits->io_read_bps != LIMIT_NONE)
+		wanted[count++] = "blkio";
 	for (unsigned int i = 0; i < count; i++) {
 		struct cgroup_part *part = &cg->part[i];
 		char what[64];
@@ -273,7 +264,9 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 		part->former_fd = openat(part->parent_fd, "tasks", O_WRONLY | O_CLOEXEC);
 		if (part->former_fd < 0)
 			return why_not(cg, what, errno);
-		sweep(part->parent_fd);
+		if (i == 0 && cgroupfs_has_dead(part->parent_fd, PREFIX))
+			sweep_more(host, self);
+		cgroupfs_sweep(part->parent_fd, PREFIX);
 		r = part_create(part);
 		if (r < 0)
 			return why_not(cg, what, -r);
@@ -283,33 +276,33 @@ static int create_v1(const struct policy_limits *limits, const struct cgroup_hos
 	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
-/* True when this process is the only one in the group. */
-static bool alone_in(int dir_fd)
+/* The controllers that these limits need beside memory and pids. */
+static unsigned int needs_more(const struct policy_limits *limits)
 {
-	char text[64];
-	char mine[16];
-
-	(void)snprintf(mine, sizeof(mine), "%d\n", getpid());
-	return fd_read_file_at(dir_fd, "cgroup.procs", text, sizeof(text)) >= 0 && strcmp(text, mine) == 0;
+	return (limits->cpu_milli != LIMIT_NONE ? CGROUPFS_CPU : 0) | (policy_limits_io(limits) ? CGROUPFS_IO : 0);
 }
 
-static int enable(int dir_fd, bool cpu)
+static int enable(int dir_fd, unsigned int more)
 {
-	return fd_write_file_at(dir_fd, "cgroup.subtree_control", cpu ? "+memory +pids +cpu" : "+memory +pids");
+	char text[48];
+
+	(void)snprintf(text, sizeof(text), "+memory +pids%s%s", (more & CGROUPFS_CPU) != 0 ? " +cpu" : "",
+		       (more & CGROUPFS_IO) != 0 ? " +io" : "");
+	return fd_write_file_at(dir_fd, "cgroup.subtree_control", text);
 }
 
 /* Makes the controllers usable in groups below dir_fd. A group that holds processes can't hand them
  * on ("no internal processes"): when we are the only one, we move to a leaf. */
-static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
+static int delegate(struct cgroup *cg, int dir_fd, unsigned int more)
 {
 	int r;
 
-	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", cpu))
+	if (cgroupfs_has_controllers(dir_fd, "cgroup.subtree_control", more))
 		return 0;
-	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", cpu))
+	if (!cgroupfs_has_controllers(dir_fd, "cgroup.controllers", more))
 		return -ENOENT;
-	r = enable(dir_fd, cpu);
-	if (r != -EBUSY || !alone_in(dir_fd))
+	r = enable(dir_fd, more);
+	if (r != -EBUSY || !cgroupfs_is_alone(dir_fd))
 		return r;
 	part_close(&cg->leaf);
 	cg->leaf.parent_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
@@ -318,7 +311,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 	r = part_create(&cg->leaf);
 	if (r == 0)
 		r = fd_write_file_at(cg->leaf.dir_fd, "cgroup.procs", "0");
-	return r < 0 ? r : enable(dir_fd, cpu);
+	return r < 0 ? r : enable(dir_fd, more);
 }
 
 /*
@@ -329,7 +322,7 @@ static int delegate(struct cgroup *cg, int dir_fd, bool cpu)
 static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, const char *own,
 			  const struct policy_limits *limits)
 {
-	bool cpu = limits->cpu_milli != LIMIT_NONE;
+	unsigned int more = needs_more(limits);
 	char path[PATH_MAX];
 	size_t base = (size_t)snprintf(path, sizeof(path), "%s%s", host->mount, own);
 	AUTO_CLOSE int fd = -1;
@@ -338,7 +331,7 @@ static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, con
 	if (base >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	first = fd < 0 ? -errno : delegate(cg, fd, cpu);
+	first = fd < 0 ? -errno : delegate(cg, fd, more);
 	while (first < 0 && host->privileged && fd >= 0 && strlen(path) > strlen(host->mount)) {
 		if (cgroupfs_is_limited(fd, limits->pids)) {
 			(void)why_not(cg, "the cgroup that we are in has limits, and other processes", 0);
@@ -347,25 +340,17 @@ static int open_parent_v2(struct cgroup *cg, const struct cgroup_host *host, con
 		*strrchr(path, '/') = '\0';
 		close_fd(&fd);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", cpu))
+		if (fd >= 0 && cgroupfs_has_controllers(fd, "cgroup.subtree_control", more))
 			first = 0;
 	}
 	return first < 0 ? first : take_fd(&fd);
-}
-
-/* systemd's mark of a group in which it lets be what others do. */
-static bool is_delegated(int dir_fd)
-{
-	char value;
-
-	return fgetxattr(dir_fd, "user.delegate", &value, sizeof(value)) == 1 && value == '1';
 }
 
 /*
  * In a group that is not delegated, systemd may switch controllers off whenever its units change (daemon-reload),
  * and with them would go our limits, in silence. The kernel refuses that while a child of the group hands them on.
  */
-static int pin_controllers(struct cgroup *cg, bool cpu)
+static int pin_controllers(struct cgroup *cg, unsigned int more)
 {
 	struct cgroup_part *part = &cg->part[0];
 	int r;
@@ -373,7 +358,7 @@ static int pin_controllers(struct cgroup *cg, bool cpu)
 	cg->pin.parent_fd = take_fd(&part->parent_fd);
 	r = part_create(&cg->pin);
 	if (r == 0)
-		r = enable(cg->pin.dir_fd, cpu);
+		r = enable(cg->pin.dir_fd, more);
 	if (r < 0)
 		return r;
 	part->parent_fd = fcntl(cg->pin.dir_fd, F_DUPFD_CLOEXEC, 3);
@@ -388,6 +373,8 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struc
 	/* ENOENT: a kernel without swap accounting has no swap file here to write to. */
 	if (r == 0 && write_limit(part, "memory.swap.max", 0, err) < 0 && err->errnum != ENOENT)
 		return -err->errnum;
+	if (r == 0 && limits->ram_soft_bytes != LIMIT_NONE)
+		r = write_limit(part, "memory.high", limits->ram_soft_bytes, err);
 	if (r == 0)
 		r = write_limit(part, "memory.oom.group", 1, err);
 	if (r == 0)
@@ -401,6 +388,8 @@ static int limit_v2(struct cgroup *cg, const struct policy_limits *limits, struc
 		if (r < 0)
 			r = error_set(err, NAME, -r, "write %s to cpu.max", text);
 	}
+	if (r == 0 && policy_limits_io(limits))
+		r = limit_io(cg, part, limits, err);
 	return r;
 }
 
@@ -423,8 +412,8 @@ static int create_v2(const struct policy_limits *limits, const struct cgroup_hos
 			return why_not(cg, "no cgroup is delegated to us alone: this one holds other processes", 0);
 		return why_not(cg, "no cgroup is delegated to us", -r);
 	}
-	sweep(part->parent_fd);
-	r = is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, limits->cpu_milli != LIMIT_NONE);
+	cgroupfs_sweep(part->parent_fd, PREFIX);
+	r = cgroupfs_is_delegated(part->parent_fd) ? 0 : pin_controllers(cg, needs_more(limits));
 	if (r == 0)
 		r = part_create(part);
 	if (r < 0)
@@ -443,6 +432,7 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	int r;
 
 	cgroup_init(ret);
+	ret->disk = host->disk;
 	if (n < 0)
 		return why_not(ret, "no cgroups in this kernel", (int)-n);
 	(void)snprintf(probe, sizeof(probe), "%s/cgroup.controllers", host->mount);
@@ -452,13 +442,42 @@ int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *
 	else
 		r = create_v1(limits, host, self, ret, err);
 	if (r < 0 || ret->version == 0) {
-		for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+		for (unsigned int i = CGROUP_PARTS; i-- > 0;)
 			part_remove(&ret->part[i]);
 		part_remove(&ret->pin);
 		/* We may be in the leaf: the next start sweeps it. */
 		cgroup_close(ret);
 	}
 	return r;
+}
+
+/* The group of one controller anew, in the place of the one before. */
+static int part_renew(struct cgroup *cg, unsigned int index)
+{
+	int r = cg->version == 1 ? share_part(cg, index) : 0;
+
+	return r != 0 ? (r < 0 ? r : 0) : part_create(&cg->part[index]);
+}
+
+int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err)
+{
+	int r = 0;
+
+	if (cg->version == 0)
+		return 0;
+	close_fd(&cg->oom_fd);
+	for (unsigned int i = cg->part_count; i-- > 0;) {
+		cgroupfs_remove(cg->part[i].parent_fd, cg->part[i].name);
+		close_fd(&cg->part[i].dir_fd);
+	}
+	for (unsigned int i = 0; i < cg->part_count && r == 0; i++)
+		r = part_renew(cg, i);
+	if (r < 0)
+		return error_set(err, NAME, -r, "make the next attempt's group");
+	if (cg->version == 2)
+		return limit_v2(cg, limits, err);
+	r = limit_v1(cg, limits, err);
+	return r < 0 ? r : watch_oom_v1(cg, &cg->part[0], err);
 }
 
 int cgroup_enter(const struct cgroup *cg, struct error *err)
@@ -486,27 +505,6 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return cg->version == 2 ? cg->part[0].dir_fd : -1;
 }
 
-/* v1's failcnt stays 0 in newer kernels. A group that could not get one page more has been within a few of its limit;
- * pages come in batches. */
-static bool was_at_limit_v1(const struct cgroup_part *memory)
-{
-	static const struct {
-		const char *most;
-		const char *limit;
-	} files[] = {{"memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes"},
-		     {"memory.max_usage_in_bytes", "memory.limit_in_bytes"}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		uint64_t limit;
-		uint64_t most;
-
-		if (fd_read_u64_at(memory->dir_fd, files[i].most, &most) == 0 &&
-		    fd_read_u64_at(memory->dir_fd, files[i].limit, &limit) == 0 && most + NEAR_LIMIT_BYTES >= limit)
-			return true;
-	}
-	return false;
-}
-
 static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 {
 	for (unsigned int i = 0; i < cg->part_count; i++) {
@@ -517,7 +515,7 @@ static void read_v1(const struct cgroup *cg, struct cgroup_stats *ret)
 			ret->has_memory = fd_read_u64_at(part->dir_fd, "memory.max_usage_in_bytes",
 							 &ret->memory_peak_bytes) == 0;
 			(void)fd_read_key_at(part->dir_fd, "memory.oom_control", "oom_kill", &ret->oom_kills);
-			ret->was_at_limit = was_at_limit_v1(part);
+			ret->was_at_limit = cgroupfs_was_at_limit_v1(part->dir_fd);
 		} else if (strcmp(part->controller, "pids") == 0) {
 			(void)fd_read_key_at(part->dir_fd, "pids.events", "max", &ret->pids_refused);
 		} else if (strcmp(part->controller, "cpuacct") == 0 &&
@@ -546,9 +544,16 @@ void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret)
 	}
 }
 
+bool cgroup_needs(const struct cgroup *cg, uint64_t from_bytes, uint64_t *ret_bytes)
+{
+	/* v1: the first is memory's. */
+	return cgroupfs_needed(cg->part[0].dir_fd, cg->version == 2 ? "memory.current" : "memory.usage_in_bytes",
+			       from_bytes, ret_bytes);
+}
+
 void cgroup_remove(struct cgroup *cg)
 {
-	for (unsigned int i = 0; i < CGROUP_PARTS; i++)
+	for (unsigned int i = CGROUP_PARTS; i-- > 0;)
 		part_remove(&cg->part[i]);
 	part_remove(&cg->pin);
 	/* The supervisor's own leaf is busy until it ends: swept at the next start. */

@@ -14,11 +14,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "policy/policy.h"
 
-#define CGROUP_PARTS 4
+#define CGROUP_PARTS 5
 
 /* Where to look; tests give a tree of their own. */
 struct cgroup_host {
@@ -26,6 +27,7 @@ struct cgroup_host {
 	const char *self;  /* "/proc/self/cgroup" */
 	const char *mountinfo; /* "/proc/self/mountinfo" */
 	bool privileged;   /* real root: may use the nearest ancestor that delegates (v2) */
+	dev_t disk;	   /* whose rates are limited, where the policy limits any */
 };
 
 /* One directory: the only one on v2, one for each controller on v1. */
@@ -43,6 +45,7 @@ struct cgroup {
 	unsigned int part_count;
 	struct cgroup_part pin;	 /* v2: around part[0], where the group above is not delegated; it has no process */
 	struct cgroup_part leaf; /* v2: where the supervisor went, if it had to */
+	dev_t disk; /* whose rates are limited */
 	int oom_fd; /* v1: eventfd that becomes readable at an OOM; -1 */
 	bool is_v2;	   /* what the host has, whether or not it is at hand */
 	char why_not[256]; /* version 0: what was in the way */
@@ -68,6 +71,12 @@ void cgroup_init(struct cgroup *cg);
 ATTR_CHECKED int cgroup_create(const struct policy_limits *limits, const struct cgroup_host *host,
 			       struct cgroup *ret, struct error *err);
 
+/*
+ * Removes the task's group, whose processes are gone, and makes another with the same limits in its place: nothing
+ * that was counted, charged or met stays. 0 or -errno; a weaker rung is never taken. No-op when none is at hand.
+ */
+ATTR_CHECKED int cgroup_renew(const struct policy_limits *limits, struct cgroup *cg, struct error *err);
+
 /* v1: the calling thread joins, so that a child is born inside, and goes back. No-ops on v2. */
 ATTR_CHECKED int cgroup_enter(const struct cgroup *cg, struct error *err);
 ATTR_CHECKED int cgroup_leave(const struct cgroup *cg, struct error *err);
@@ -77,6 +86,10 @@ int cgroup_clone_fd(const struct cgroup *cg);
 
 /* What the group used so far. Fields that the kernel does not offer are left 0. */
 void cgroup_read(const struct cgroup *cg, struct cgroup_stats *ret);
+
+/* What the group needs now: all that it is charged with but page cache, which is not looked at below from_bytes. False
+ * when the kernel does not tell. */
+bool cgroup_needs(const struct cgroup *cg, uint64_t from_bytes, uint64_t *ret_bytes);
 
 /* True when the kernel killed because of the group's own limit: the task is out of its memory, not the machine. */
 static inline bool cgroup_is_out_of_memory(const struct cgroup_stats *stats)

@@ -20,6 +20,9 @@
 #define STAGE_UID 1000
 #define STAGE_GID 1000
 
+/* What a task that is asked for its stacks answers through. */
+#define STAGE_STACKS_FIFO POLICY_OWN_DIR "/stacks"
+
 /* One file or directory of the host's that the task is shown, or a link to what it is shown elsewhere. */
 struct stage_tree {
 	char *host;  /* real path; owned. Of a link: what it holds */
@@ -72,6 +75,8 @@ struct stage_ctx {
 	int gate_fd;	  /* to the gate, or -1: there is none */
 	int listener_fd;  /* from stage_filter: what is told of refusals, or -1 */
 	int listener_errnum; /* why there is none, or 0 */
+	unsigned int stacks_minor; /* of the Python 3.minor that can be asked for its stacks; 0: none can */
+	int stacks_fd;	  /* from stage_stacks: what it answers, for the supervisor; or -1 */
 	int fresh_fd;	       /* root of the --fresh tmpfs, or -1 */
 	int proc_fd; /* the sandbox's own /proc: this and both tmpfs are for the supervisor's watchdogs */
 };
@@ -89,6 +94,7 @@ stage_fn stage_hostname;
  * that owns the mount namespace; from the first to the last the working directory is the new root.
  *
  * root: the tmpfs, and the system's /usr, /bin, /lib in it, or with ctx->runtime the parts that it names.   etc, devices, proc: what they say.
+ * stacks: with ctx->stacks_minor, POLICY_OWN_DIR and what is in it.
  * trees: what the policy shows besides, and the script.       seal: everything read-only but the sandbox
  * directory, /dev/shm and the writable bindings; the host's tree is unmounted.
  */
@@ -96,6 +102,7 @@ stage_fn stage_root;
 stage_fn stage_etc;
 stage_fn stage_devices;
 stage_fn stage_proc;
+stage_fn stage_stacks;
 stage_fn stage_trees;
 stage_fn stage_seal;
 

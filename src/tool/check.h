@@ -16,10 +16,21 @@ void check_host(struct report *report);
  * could be chosen. False when there are no namespaces. */
 bool check_layers(struct report *report, const struct policy *policy, const struct idmap *ids);
 
-/* The rungs. ids NULL: nothing can have namespaces. group_used: the run that was tried has its
- * limits held by a cgroup. own_group: the caller's cgroup v2 before that run, or "". */
+/* What the run that was tried found out about cgroups. */
+struct group_trial {
+	bool is_used;	      /* its limits are held by one */
+	const char *rung;     /* by that name, then */
+	const char *no_scope; /* why systemd gave none; NULL: it was not asked */
+	const char *cure;     /* or NULL */
+	char own_group[256];  /* the caller's cgroup v2 before that run, or "" */
+};
+
+/* The rungs. ids NULL: nothing can have namespaces. */
 void check_limits(struct report *report, const struct policy *policy, const struct idmap *ids,
-		  bool group_used, const char *own_group);
+		  const struct group_trial *trial);
+
+/* Whether refused calls are seen, and why not: as the run that was tried said; NULL, NULL: there was none. */
+void check_observer(struct report *report, const char *state, const char *reason);
 
 /* The interpreter, by reading. */
 void check_python(struct report *report, const struct policy *policy);

@@ -160,17 +160,26 @@ static int load_listener(void *data, struct error *err)
 	return 0;
 }
 
-static void check_extras(struct report *report)
+void check_observer(struct report *report, const char *state, const char *reason)
 {
 	struct error err;
+	bool is_on = state != NULL && strcmp(state, "on") == 0;
+
+	if (state == NULL)
+		is_on = probe_run(0, NULL, load_listener, NULL, &err) == 0;
+	if (is_on)
+		report_add(report, GROUP_FILTER, "observer", FINDING_OK,
+			   "refused calls are recorded (seccomp user notification)");
+	else
+		report_add(report, GROUP_FILTER, "observer", FINDING_INFO,
+			   "calls are refused, but not recorded: %s",
+			   state == NULL ? strerror(err.errnum) : reason);
+}
+
+static void check_extras(struct report *report)
+{
 	long abi;
 
-	if (probe_run(0, NULL, load_listener, NULL, &err) == 0)
-		report_add(report, GROUP_FILTER, "notification", FINDING_INFO,
-			   "there (seccomp user notification)");
-	else
-		report_add(report, GROUP_FILTER, "notification", FINDING_INFO, "not there: %s",
-			   strerror(err.errnum));
 	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi > 0)
 		report_add(report, GROUP_FILTER, "landlock", FINDING_INFO, "ABI %ld; not used yet",

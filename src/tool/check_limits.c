@@ -123,6 +123,8 @@ static void check_cgroup(struct report *report, const struct policy *policy, boo
 		return;
 	}
 	try->limits = policy->limits;
+	/* Those are of one disk, which the run has looked for. */
+	try->limits.io_read_bps = try->limits.io_write_bps = LIMIT_NONE;
 	try->privileged = privileged;
 	/* What the run could have, it took; in its place we might not be alone any more. */
 	if (!group_used)
@@ -152,6 +154,29 @@ static void check_systemd(struct report *report)
 			   "runs, but no user manager of yours does");
 	else
 		report_add(report, GROUP_LIMITS, "systemd", FINDING_INFO, "does not run here");
+}
+
+/* The rung between: a scope that systemd was asked for. Not asked again: the answer is the run's. */
+static void check_scope(struct report *report, const struct group_trial *trial)
+{
+	struct error err;
+
+	if (trial->is_used && strcmp(trial->rung, "systemd-scope") == 0) {
+		report_add(report, GROUP_LIMITS, "scope", FINDING_OK, "systemd was asked for one, and gave it");
+	} else if (trial->is_used) {
+		report_add(report, GROUP_LIMITS, "scope", FINDING_INFO, "systemd was not asked: %s is at hand",
+			   trial->rung);
+	} else if (trial->no_scope != NULL) {
+		error_set(&err, "cgroup", 0, "systemd gave none: %s", trial->no_scope);
+		if (trial->cure != NULL)
+			error_hint(&err, "%s", trial->cure);
+		report_error(report, GROUP_LIMITS, "scope", FINDING_INFO, &err);
+	} else if (access(MOUNT "/cgroup.controllers", F_OK) < 0) {
+		report_add(report, GROUP_LIMITS, "scope", FINDING_INFO,
+			   "systemd was not asked: no cgroup v2 is mounted at " MOUNT);
+	} else {
+		report_add(report, GROUP_LIMITS, "scope", FINDING_INFO, "systemd was not asked");
+	}
 }
 
 /* In a user namespace of its own, where the limit counts that alone: two more, and not a third. */
@@ -200,13 +225,14 @@ static void check_watchdog(struct report *report)
 }
 
 void check_limits(struct report *report, const struct policy *policy, const struct idmap *ids,
-		  bool group_used, const char *own_group)
+		  const struct group_trial *trial)
 {
 	struct error err;
 
-	check_cgroup(report, policy, getuid() == 0 && (ids == NULL || ids->privileged), group_used,
-		     own_group);
+	check_cgroup(report, policy, getuid() == 0 && (ids == NULL || ids->privileged),
+		     trial->is_used, trial->own_group);
 	check_systemd(report);
+	check_scope(report, trial);
 	if (ids != NULL && probe_run(CLONE_NEWUSER, ids, meet_nproc, NULL, &err) == 0)
 		report_add(report, GROUP_LIMITS, "nproc", FINDING_OK,
 			   "bounds the processes of one sandbox exactly");

@@ -32,8 +32,7 @@ struct trial {
 	char python[32]; /* what the interpreter said of itself, inside */
 	uint64_t us;	 /* from nothing to the task's end */
 	bool started;
-	bool group_used;
-	char own_group[256]; /* the caller's cgroup v2, before */
+	struct group_trial group;
 	struct error err;    /* why it did not start */
 };
 
@@ -125,11 +124,12 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 	own.command.target = version_code;
 	own.command.no_stdin = true;
 	own.json = own.summary = false; /* the report is what was asked for */
+	own.retry.max = 0;
 	/* What a run changes of ours, and a later start would not have. */
 	(void)sigprocmask(SIG_BLOCK, NULL, &mask);
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)sigaction(sig, NULL, &actions[sig]);
-	read_own_group(trial->own_group, sizeof(trial->own_group));
+	read_own_group(trial->group.own_group, sizeof(trial->group.own_group));
 	if (null_fd < 0 || pipe2(verdict_pipe, O_CLOEXEC) < 0 || pipe2(out_pipe, O_CLOEXEC) < 0)
 		error_set(&trial->err, "doctor", errno, "pipe");
 	else
@@ -160,6 +160,12 @@ static void try_run(const struct policy *policy, bool fresh, char *argv[], struc
 	}
 	close_fd(&verdict_pipe[0]);
 	close_fd(&out_pipe[0]);
+}
+
+/* A text of the verdict, or NULL. */
+static const char *text_of(const struct trial *trial, const char *object, const char *name)
+{
+	return json_string_value(json_object_get(json_object_get(trial->verdict, object), name));
 }
 
 /* A watchdog where there is nothing better on any host is no weakness of this one. */
@@ -197,8 +203,10 @@ static void report_rungs(struct report *report, const struct policy *policy, str
 
 		if (rung == NULL || strcmp(rung, rung_name(RUNG_NONE)) == 0)
 			continue;
-		if (i == OPTION_RAM)
-			trial->group_used = !is_weaker(i, rung);
+		if (i == OPTION_RAM) {
+			trial->group.is_used = !is_weaker(i, rung);
+			trial->group.rung = rung;
+		}
 		report_add(report, GROUP_LIMITS, option_table[i].name,
 			   is_weaker(i, rung) ? FINDING_WEAK : FINDING_OK, "%s, held by %s%s",
 			   option_format(policy, i, buf, sizeof(buf)), rung,
@@ -347,9 +355,11 @@ int doctor(const struct policy *policy, char *argv[], FILE *out, int *ret_raise)
 	}
 	check_host(&report);
 	has_namespaces = check_layers(&report, policy, has_ids ? &ids : NULL);
+	check_observer(&report, text_of(&trial, "refusals", "observer"), text_of(&trial, "refusals", "reason"));
 	report_rungs(&report, policy, &trial);
-	check_limits(&report, policy, has_namespaces ? &ids : NULL, trial.group_used,
-		     trial.own_group);
+	trial.group.no_scope = text_of(&trial, "no_cgroup", "scope");
+	trial.group.cure = text_of(&trial, "no_cgroup", "cure");
+	check_limits(&report, policy, has_namespaces ? &ids : NULL, &trial.group);
 	check_python(&report, policy);
 	status = report_verdict(&report, policy, &trial, workdir != WORKDIR_REFUSED);
 	if (policy->json)

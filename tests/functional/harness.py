@@ -17,6 +17,8 @@ GUEST_DIR = "/tmp/agent_sandbox"
 ROOT = os.getuid() == 0
 # Hang protection only: no test depends on how long something takes. tests/vm has slower processors.
 PATIENCE = int(os.environ.get("CAPSULE_PATIENCE", "60"))
+# For what must be longer than a start of Python and yet be waited for.
+SLOWNESS = PATIENCE / 60
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNS = 0x00020000

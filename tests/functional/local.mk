@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/functional/test_interpreters.py \
 	tests/functional/test_json.py \
 	tests/functional/test_leftovers.py \
+	tests/functional/test_limit_pairs.py \
 	tests/functional/test_limits.py \
 	tests/functional/test_network.py \
 	tests/functional/test_network_inside.py \
@@ -23,11 +24,14 @@ EXTRA_DIST += \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \
 	tests/functional/test_result.py \
+	tests/functional/test_retries.py \
 	tests/functional/test_schema.py \
 	tests/functional/test_streams.py \
+	tests/functional/test_stacks.py \
 	tests/functional/test_strict.py \
 	tests/functional/test_summary.py \
 	tests/functional/test_terminal.py \
+	tests/functional/test_timeline.py \
 	tests/functional/test_view.py \
 	tests/escape/escape.py \
 	tests/escape/probelib.py \

@@ -1,6 +1,7 @@
 """A validator for the part of JSON Schema 2020-12 that the project's schemas use; a keyword beyond it is an error."""
 import json
 import os
+import re
 
 DOC = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "doc")
 ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description"}
@@ -87,6 +88,9 @@ class Validator:
         twice = arg and isinstance(value, list) and any(same(a, b) for i, a in enumerate(value) for b in value[:i])
         return ["%s: something is there twice" % at] if twice else []
 
+    def check_minitems(self, arg, value, schema, at):
+        return ["%s: less than %d" % (at, arg)] if isinstance(value, list) and len(value) < arg else []
+
     def check_maxitems(self, arg, value, schema, at):
         return ["%s: more than %d" % (at, arg)] if isinstance(value, list) and len(value) > arg else []
 
@@ -98,6 +102,10 @@ class Validator:
 
     def check_minlength(self, arg, value, schema, at):
         return ["%s: is too short" % at] if isinstance(value, str) and len(value) < arg else []
+
+    def check_pattern(self, arg, value, schema, at):
+        wrong = isinstance(value, str) and re.search(arg, value) is None
+        return ["%s: %r is not like %s" % (at, value, arg)] if wrong else []
 
     def check_oneof(self, arg, value, schema, at):
         found = [self.errors(value, one, at) for one in arg]

@@ -3,10 +3,12 @@ import json
 import os
 import pty
 import subprocess
+import sys
 import unittest
 
 import brokenhost
 import harness
+import test_refusals
 
 GROUPS = ["Kernel", "Namespaces", "Filter", "Limits", "Python", "Files", "Verdict"]
 STATES = {"ok", "info", "untried", "weak", "missing"}
@@ -71,6 +73,30 @@ class Here(Doctor):
         for name in ("rlimits", "nproc", "watchdog"):
             self.assertEqual(self.find(report, "limits", name)["state"], "ok")
         self.assertIn(os.uname().release, self.find(report, "kernel", "version")["text"])
+
+    def test_scope(self):
+        """What became of the rung between, and why."""
+        report = self.examine("--fresh")
+        verdict = self.check(self.run_capsule("-q", "--fresh", "-c", "pass", sandbox=False, verdict=True)).verdict
+        found = self.find(report, "limits", "scope")
+        if harness.has_cgroup():
+            self.assertIsNone(verdict["no_cgroup"])
+            asked = harness.rung() == "systemd-scope"
+            self.assertEqual(found["state"], "ok" if asked else "info")
+            self.assertIn("asked for one" if asked else harness.rung() + " is at hand", found["text"])
+        else:
+            self.assertTrue(verdict["no_cgroup"]["why"])
+            self.assertIn(verdict["no_cgroup"]["scope"] or "was not asked", found["text"])
+            self.assertIn(verdict["no_cgroup"]["scope"] or "", verdict["no_cgroup"]["why"])
+
+    def test_observer(self):
+        state = harness.probe_verdict()["refusals"]["observer"]
+        found = self.find(self.examine("--fresh"), "filter", "observer")
+        self.assertEqual(found["state"], "ok" if state == "on" else "info")
+        under = self.write("under.py", test_refusals.UNDER_LISTENER)
+        found = self.find(self.examine("--fresh", prefix=[sys.executable, under]), "filter", "observer")
+        self.assertEqual(found["state"], "info")
+        self.assertIn("listener", found["text"])
 
     def test_shape_of_the_json(self):
         report = self.examine("--fresh")

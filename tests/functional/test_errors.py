@@ -22,12 +22,40 @@ class Script(harness.Case):
         os.mkdir(self.path("app"))
         self.refused(self.run_capsule(self.path("app")), "app", "__main__.py", status=127)
 
+    def test_program(self):
+        self.refused(self.run_capsule("/bin/true"), "script: /bin/true", "--exec -- /bin/true", status=126)
+
     def test_below_a_file(self):
         self.write("file")
         self.assertIn(self.run_capsule(self.path("file/task.py")).status, (126, 127))
 
     def test_device(self):
         self.assertNotEqual(self.run_capsule("/dev/tty0/x").status, 0)
+
+
+class Words(harness.Case):
+    """What somebody typed who meant something else."""
+
+    def test_meant(self):
+        for args, words in ((("--tiemout", "3s", "t.py"), ("--tiemout: no such option", "did you mean --timeout?")),
+                            (("-ram", "1G", "t.py"), ("did you mean --ram?",)),
+                            (("--max", "3", "t.py"), ("did you mean --max-retries?",)),
+                            (("--help", "limts"), ("did you mean limits?", "accepted: ")),
+                            (("--profile", "strct", "t.py"), ("did you mean strict?", "--list-profiles")),
+                            (("--ram", "hello.py"), ("hello.py was taken as the value of --ram", "512M")),
+                            (("--dir", "hello.py"), ("hello.py was taken as the value of --dir", "--dir DIR TASK.py")),
+                            (("-h=limits",), ("a letter takes no =", "-t 30s")),
+                            (("--bind=~/x", "t.py"), ("--bind ~/x: a ~ is not expanded", "whole path"))):
+            with self.subTest(args=args):
+                self.refused(self.run_capsule(*args, sandbox=False), *words, status=2)
+
+    def test_nothing_is_near(self):
+        self.assertNotIn("did you mean", self.run_capsule("--frobnicate", "t.py", sandbox=False).err)
+
+    def test_letters_in_one(self):
+        self.assertEqual(self.check(self.run_capsule("-qn", "-c", "print(1)")).out, "1\n")
+        self.assertEqual(self.check(self.run_capsule("-qnt30s", "-c", "print(2)")).out, "2\n")
+        self.assertEqual(self.check(self.run_capsule("-qnc", "print(3)")).out, "3\n")
 
 
 class Requirements(harness.Case):

@@ -105,7 +105,8 @@ class Profiles(harness.Case):
         self.assertNotIn("sesame", printed)
 
     def test_errors_name_file_and_line(self):
-        for text, where, words in (("ramm = 1G\n", ":2: ramm: no such option", ["--help all"]),
+        for text, where, words in (("ramm = 1G\n", ":2: ramm: no such option", ["did you mean ram?", "--help all"]),
+                                   ("dir = ~/x\n", ":2: --dir ~/x: a ~ is not expanded", ["whole path"]),
                                    ("\nram = 1X\n", ":3: --ram 1X", ["accepted: ", "512M"]),
                                    ("ram = 1\n", ":2: --ram 1: out of range", ["4M"]),
                                    ("ram = 1G\nram = 1G\n", ":3: ram: given again", ["line 2"]),
@@ -119,6 +120,14 @@ class Profiles(harness.Case):
             path = self.profile("./p", text)
             self.refused(self.run_with("--profile", "./p", "-c", "print('ran')"), "./p" + where, *words, status=2)
             self.assertTrue(os.path.exists(path))
+
+    def test_a_file_from_windows(self):
+        path = self.path("p")
+        with open(path, "wb") as f:
+            f.write(b"capsule-run-profile 1\r\n# x\r\n\r\nram = 100M\r\nenv = \"A=b\"\r\n")
+        printed = self.check(self.run_with("--profile", "./p", "--print-policy")).out
+        self.assertIn("ram = 100M ", printed)
+        self.assertIn("env = A=b ", printed)
 
     def test_errors_of_the_host_name_the_line_too(self):
         self.profile("./p", "\nbind = /usr/share\nbind = /not/there\n")

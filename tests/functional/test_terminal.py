@@ -372,7 +372,7 @@ class LeftAsFound(Case):
                                opts=("-t", "2s", "--grace", "0"))
         terminal.until_raw()
         text = terminal.finish(124)
-        self.assertRegex(text, rb"\x1b\[mcapsule-run: limit: .*\r\n$")
+        self.assertRegex(text, rb"\x1b\[m(capsule-run: stacks: .*\r\n)+capsule-run: limit: .*\r\n$")
 
     def test_typed_ahead_is_the_shells(self):
         """A task that does not read takes nothing of what was typed or pasted for who comes next."""

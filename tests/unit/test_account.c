@@ -52,7 +52,7 @@ static void test_v2(void **state)
 
 static void test_v1(void **state)
 {
-	static const char *const controllers[] = {"memory", "pids", "cpu", "cpuacct"};
+	static const char *const controllers[] = {"memory", "pids", "cpu", "cpuacct", "blkio"};
 	char path[PATH_MAX];
 	int dir_fd = unit_temp(path);
 	struct cgroup cg;

@@ -260,6 +260,7 @@ static void test_claims(void **state)
 static void test_conditions(void **state)
 {
 	struct verdict verdict = {.outcome = OUTCOME_EXITED, .exit_code = 1};
+	struct error err;
 
 	(void)state;
 	stand_in("other", "t.py");
@@ -267,6 +268,12 @@ static void test_conditions(void **state)
 	assert_non_null(strstr(hint_for(SAYS("f()", "OSError: [Errno 28] No space left on device"), &verdict),
 			       "--disk 1G and --inodes 20000 bound the --fresh directory"));
 	policy.files.fresh = false;
+	verdict.limits_hit = 1U << LIMIT_HIT_RAM_SOFT;
+	assert_int_equal(option_apply(&policy, OPTION_RAM_SOFT, "900M", ORIGIN_COMMAND_LINE, &err), 0);
+	assert_non_null(strstr(hint_for(SAYS("f()", "MemoryError"), &verdict),
+			       "--ram-soft 900M was reached, and more was refused: raise it, up to --ram 1G"));
+	verdict.limits_hit = 0;
+	assert_non_null(strstr(hint_for(SAYS("f()", "MemoryError"), &verdict), "--ram 1G bounds"));
 	plan.ids.privileged = true;
 	assert_non_null(strstr(hint_for(SAYS("f()", "PermissionError: [Errno 13] Permission denied: 'x'"), &verdict),
 			       "must be open to others"));

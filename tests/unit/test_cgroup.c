@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -20,7 +21,8 @@
 #define OURS "capsule-run."
 
 static const char *const control_files[] = {
-    "memory.max",	"memory.swap.max",	      "memory.oom.group",   "pids.max",
+    "io.max",		"blkio.throttle.read_bps_device",
+    "memory.max",	"memory.high",	"memory.swap.max",	      "memory.oom.group",   "pids.max",
     "cpu.max",		"cgroup.procs",		      "tasks",		    "memory.limit_in_bytes",
     "memory.swappiness", "memory.memsw.limit_in_bytes", "memory.oom_control", "cgroup.event_control",
     "cpu.cfs_period_us", "cpu.cfs_quota_us",	"memory.kmem.tcp.limit_in_bytes",
@@ -138,8 +140,11 @@ static int create(const struct policy_limits *limits, bool privileged, struct cg
 {
 	char self[PATH_MAX + 8];
 	char mountinfo[PATH_MAX + 16];
-	struct cgroup_host host = {
-	    .mount = fake.path, .self = self, .mountinfo = mountinfo, .privileged = privileged};
+	struct cgroup_host host = {.mount = fake.path,
+				   .self = self,
+				   .mountinfo = mountinfo,
+				   .privileged = privileged,
+				   .disk = makedev(254, 16)};
 
 	(void)snprintf(self, sizeof(self), "%s/self", fake.path);
 	(void)snprintf(mountinfo, sizeof(mountinfo), "%s/mountinfo", fake.path);
@@ -165,6 +170,9 @@ static unsigned int groups_in(const char *path)
 static struct policy_limits make_limits(uint64_t cpu_milli, uint64_t cpu_time_ms)
 {
 	return (struct policy_limits){.ram_bytes = 1ULL << 30,
+				      .ram_soft_bytes = LIMIT_NONE,
+				      .io_read_bps = LIMIT_NONE,
+				      .io_write_bps = LIMIT_NONE,
 				      .pids = 256,
 				      .cpu_milli = cpu_milli,
 				      .cpu_time_ms = cpu_time_ms,
@@ -354,7 +362,7 @@ struct v1_row {
 #define V1_SELF "9:name=systemd:/\n8:pids:/own\n4:memory:/own\n2:cpuacct:/own\n1:cpu:/own\n0::/x\n"
 #define V1_RAM "/memory/own/*/memory.limit_in_bytes=1073741824\n"
 #define V1_SWAP V1_RAM "/memory/own/*/memory.memsw.limit_in_bytes=1073741824\n"
-#define V1_TCP "/memory/own/*/memory.kmem.tcp.limit_in_bytes=1073741824\n"
+#define V1_TCP "/memory/own/*/memory.kmem.tcp.limit_in_bytes=33554432\n"
 #define V1_PIDS V1_SWAP V1_TCP "/pids/own/*/pids.max=256\n"
 #define V1_OOM "/memory/own/*/cgroup.event_control\n"
 
@@ -499,6 +507,16 @@ static void test_v1_enter_and_leave(void **state)
 	fake_close();
 }
 
+static void make_joint(void)
+{
+	unit_make(fake.dir_fd, "memory/own/tasks", "");
+	unit_make(fake.dir_fd, "pids/own/tasks", "");
+	unit_make(fake.dir_fd, "cpu,cpuacct/own/tasks", "");
+	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpu"), 0);
+	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpuacct"), 0);
+	unit_make(fake.dir_fd, "self", "8:pids:/own\n4:memory:/own\n1:cpu,cpuacct:/own\n");
+}
+
 /* cpu and cpuacct are one hierarchy on most systems. A process is in one group of a hierarchy: with two
  * groups, joining the second would leave the first, and its limit. */
 static void test_v1_joint_hierarchy(void **state)
@@ -509,18 +527,57 @@ static void test_v1_joint_hierarchy(void **state)
 
 	(void)state;
 	fake_open();
-	unit_make(fake.dir_fd, "memory/own/tasks", "");
-	unit_make(fake.dir_fd, "pids/own/tasks", "");
-	unit_make(fake.dir_fd, "cpu,cpuacct/own/tasks", "");
-	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpu"), 0);
-	assert_int_equal(symlinkat("cpu,cpuacct", fake.dir_fd, "cpuacct"), 0);
-	unit_make(fake.dir_fd, "self", "8:pids:/own\n4:memory:/own\n1:cpu,cpuacct:/own\n");
+	make_joint();
 	assert_int_equal(create(&limits, false, &cg, &err), 0);
 	assert_int_equal(cg.version, 1);
 	assert_int_equal(groups_in("cpu,cpuacct/own"), 1);
 	cgroup_remove(&cg);
 	assert_int_equal(groups_in("cpu,cpuacct/own"), 0);
 	fake_close();
+}
+
+/* Another attempt's group: the old one is gone, the new one has all limits, in the same place. */
+static void test_renew(void **state)
+{
+	(void)state;
+	for (unsigned int version = 1; version <= 2; version++) {
+		struct policy_limits limits = make_limits(500, 1000);
+		int lowest = unit_lowest_fd();
+		char first[sizeof(fake.log)];
+		char name[sizeof(((struct cgroup_part *)NULL)->name)];
+		struct cgroup cg;
+		struct error err;
+
+		fake_open();
+		if (version == 1)
+			make_joint();
+		else
+			make_v2(&v2_rows[2]);
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		assert_int_equal(cg.version, version);
+		for (unsigned int attempt = 2; attempt < 5; attempt++) {
+			(void)strcpy(first, fake.log);
+			(void)strcpy(name, cg.part[0].name);
+			fake.log[0] = '\0';
+			assert_int_equal(cgroup_renew(&limits, &cg, &err), 0);
+			CHECK(strcmp(fake.log, first) == 0, "v%u:\n%s", version, fake.log);
+			CHECK(strcmp(cg.part[0].name, name) != 0, "v%u", version);
+			CHECK(version == 2 ? groups_in("up/own") == 1
+					   : groups_in("memory/own") == 1 && groups_in("pids/own") == 1 &&
+						 groups_in("cpu,cpuacct/own") == 1,
+			      "v%u", version);
+		}
+		/* No attempt without its limits. */
+		fake.fail = version == 1 ? "memory.limit_in_bytes" : "memory.max";
+		fake.fail_errno = EACCES;
+		fake.fail_count = 1;
+		CHECK(cgroup_renew(&limits, &cg, &err) == -EACCES, "v%u", version);
+		fake.mkdir_errno = ENOSPC;
+		CHECK(cgroup_renew(&limits, &cg, &err) == -ENOSPC, "v%u", version);
+		cgroup_remove(&cg);
+		fake_close();
+		CHECK(unit_lowest_fd() == lowest, "v%u: a descriptor was leaked", version);
+	}
 }
 
 static void test_no_cgroups(void **state)
@@ -542,6 +599,27 @@ static void test_no_cgroups(void **state)
 	assert_false(stats.has_memory || stats.has_cpu);
 	cgroup_remove(&cg);
 	cgroup_init(&cg);
+	cgroup_remove(&cg);
+	fake_close();
+}
+
+/* A run that was killed may have used more controllers than the next one does. */
+static void test_sweep_v1(void **state)
+{
+	struct policy_limits limits = make_limits(LIMIT_NONE, LIMIT_NONE);
+	struct stat st;
+	struct cgroup cg;
+	struct error err;
+
+	(void)state;
+	fake_open();
+	make_joint();
+	unit_make(fake.dir_fd, "memory/own/" OURS "1.1/tasks", "");
+	unit_make(fake.dir_fd, "cpu,cpuacct/own/" OURS "1.2/tasks", "");
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_int_equal(cg.version, 1);
+	assert_int_equal(fstatat(fake.dir_fd, "memory/own/" OURS "1.1", &st, 0), -1);
+	assert_int_equal(fstatat(fake.dir_fd, "cpu,cpuacct/own/" OURS "1.2", &st, 0), -1);
 	cgroup_remove(&cg);
 	fake_close();
 }
@@ -656,15 +734,134 @@ static void test_read(void **state)
 	fake_close();
 }
 
+/* Rates of a disk need a controller of their own, on v1 for what is read alone. */
+static void test_io_limits(void **state)
+{
+	static const struct {
+		uint64_t read;
+		uint64_t write;
+		const char *v2;
+		const char *v1;
+	} rows[] = {
+	    {1 << 20, LIMIT_NONE, "/up/own/*/io.max=254:16 rbps=1048576 wbps=max\n",
+	     "/blkio/own/*/blkio.throttle.read_bps_device=254:16 1048576\n"},
+	    {1 << 20, 65536, "/up/own/*/io.max=254:16 rbps=1048576 wbps=65536\n",
+	     "/blkio/own/*/blkio.throttle.read_bps_device=254:16 1048576\n"},
+	    {LIMIT_NONE, 65536, "/up/own/*/io.max=254:16 rbps=max wbps=65536\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy_limits limits = make_limits(LIMIT_NONE, LIMIT_NONE);
+		struct v2_row row = v2_rows[0];
+		struct cgroup cg;
+		struct error err;
+
+		limits.io_read_bps = rows[i].read;
+		limits.io_write_bps = rows[i].write;
+		fake_open();
+		row.own_enabled = V2_ALL;
+		make_v2(&row);
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		CHECK(cg.version == 2 && strstr(fake.log, rows[i].v2) != NULL, "row %zu:\n%s", i, fake.log);
+		cgroup_remove(&cg);
+		fake_close();
+
+		/* Not handed on yet: it is asked for as well. */
+		fake_open();
+		row.own_enabled = "";
+		make_v2(&row);
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		CHECK(strstr(fake.log, "/up/own/cgroup.subtree_control=+memory +pids +io\n") != NULL, "row %zu:\n%s", i,
+		      fake.log);
+		cgroup_remove(&cg);
+		fake_close();
+
+		fake_open();
+		row.own_controllers = row.own_enabled = V2_BOTH;
+		make_v2(&row);
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		CHECK(cg.version == 0, "row %zu:\n%s", i, fake.log);
+		fake_close();
+
+		fake_open();
+		make_v1();
+		unit_make(fake.dir_fd, "self", "8:pids:/own\n7:blkio:/own\n4:memory:/own\n");
+		unit_make(fake.dir_fd, "blkio/own/tasks", "");
+		assert_int_equal(create(&limits, false, &cg, &err), 0);
+		CHECK(cg.version == 1 && (rows[i].v1 == NULL) == (strstr(fake.log, "blkio") == NULL), "row %zu:\n%s", i,
+		      fake.log);
+		CHECK(rows[i].v1 == NULL || strstr(fake.log, rows[i].v1) != NULL, "row %zu:\n%s", i, fake.log);
+		cgroup_remove(&cg);
+		CHECK(rows[i].v1 == NULL || groups_in("blkio/own") == 0, "row %zu", i);
+		fake_close();
+	}
+}
+
+/* Only where it was asked for, and below the limit that it comes before. */
+static void test_soft_limit(void **state)
+{
+	struct policy_limits limits = make_limits(LIMIT_NONE, LIMIT_NONE);
+	struct v2_row row = v2_rows[0];
+	struct cgroup cg;
+	struct error err;
+	uint64_t needed = 7;
+
+	(void)state;
+	limits.ram_soft_bytes = 900ULL << 20;
+	fake_open();
+	make_v2(&row);
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_non_null(strstr(fake.log, "/up/own/*/memory.high=943718400\n"));
+	assert_false(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 7);
+	unit_make(cg.part[0].dir_fd, "memory.current", "1000000\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 1000000);
+	unit_make(cg.part[0].dir_fd, "memory.stat", "anon 5\nfile 9\ninactive_file 300000\nactive_file 50000\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 650000);
+	unit_make(cg.part[0].dir_fd, "memory.current", "149999\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 149999);
+	/* The two are not read at one moment. */
+	unit_make(cg.part[0].dir_fd, "memory.current", "200000\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 0);
+	cgroup_remove(&cg);
+	fake.log[0] = '\0';
+	fake.fail = "memory.high";
+	fake.fail_errno = EINVAL;
+	fake.fail_count = 1;
+	assert_int_equal(create(&limits, false, &cg, &err), -EINVAL);
+	assert_non_null(strstr(err.detail, "memory.high"));
+	fake_close();
+
+	fake_open();
+	make_v1();
+	unit_make(fake.dir_fd, "self", V1_SELF);
+	assert_int_equal(create(&limits, false, &cg, &err), 0);
+	assert_string_equal(fake.log, V1_PIDS V1_OOM);
+	unit_make(cg.part[0].dir_fd, "memory.usage_in_bytes", "4096\n");
+	assert_true(cgroup_needs(&cg, 150000, &needed));
+	assert_int_equal(needed, 4096);
+	cgroup_remove(&cg);
+	fake_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_soft_limit),
+	    cmocka_unit_test(test_io_limits),
 	    cmocka_unit_test(test_v2),
 	    cmocka_unit_test(test_v1),
 	    cmocka_unit_test(test_v1_enter_and_leave),
 	    cmocka_unit_test(test_v1_joint_hierarchy),
+	    cmocka_unit_test(test_renew),
 	    cmocka_unit_test(test_no_cgroups),
 	    cmocka_unit_test(test_sweep),
+	    cmocka_unit_test(test_sweep_v1),
 	    cmocka_unit_test(test_read),
 	};
 

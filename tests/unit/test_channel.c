@@ -161,7 +161,7 @@ static void test_hostile(void **state)
 		int lowest = unit_lowest_fd();
 		struct channel_message got = {.type = 77};
 		struct pair pair;
-		int fds[CHANNEL_FDS] = {99, 99, 99};
+		int fds[CHANNEL_FDS] = {99, 99, 99, 99};
 		int r;
 
 		open_pair(&pair);

@@ -148,7 +148,7 @@ static void test_refused(void **state)
 	    {{"--bogus=1", "t"}, "--bogus"},
 	    {{"-Z", "t"}, "-Z"},
 	    {{"-Zx", "t"}, "-Z"},
-	    /* No abbreviations, no bundles, no other spellings. */
+	    /* No abbreviations, no other spellings. */
 	    {{"--time", "30s", "t"}, "--time"},
 	    {{"--timeou=30s", "t"}, "--timeou"},
 	    {{"--cpu-", "1", "t"}, "--cpu-"},
@@ -156,9 +156,17 @@ static void test_refused(void **state)
 	    {{"--exe", "ls"}, "--exe"},
 	    {{"--RAM", "1G", "t"}, "--RAM"},
 	    {{"-ram", "1G", "t"}, "-ram"},
-	    {{"-nq", "t"}, "-n"},
-	    {{"-qv", "t"}, "-q"},
-	    {{"-hV"}, "-hV"},
+	    {{"-nx", "t"}, "-x in -nx"},
+	    {{"-nqt"}, "-t"},
+	    {{"-q=yes", "t"}, "-q=yes"},
+	    {{"-t=3s", "t"}, "-t=3s"},
+	    {{"-h=limits"}, "-h=limits"},
+	    {{"-hV"}, "--help V"},
+	    {{"--ram", "t.py"}, "t.py was taken as the value of --ram"},
+	    {{"-q", "-t", "t.py"}, "t.py was taken as the value of --timeout"},
+	    {{"--dir", "t.py"}, "t.py was taken as the value of --dir"},
+	    {{"--ram=1G"}, "no task given"},
+	    {{"--dir", "~/x", "t"}, "--dir ~/x: a ~"},
 	    /* Missing values, and values where none is taken. */
 	    {{"--ram"}, "--ram"},
 	    {{"-t"}, "-t"},
@@ -273,7 +281,7 @@ static void test_help(void **state)
 
 		(void)snprintf(want, sizeof(want), "  %c%c%c --%s%s%s ", row->letter != 0 ? '-' : ' ',
 			       row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ',' : ' ', row->name,
-			       row->metavar != NULL ? " " : "", row->metavar != NULL ? row->metavar : "");
+			       row->metavar != NULL && row->bare == NULL ? " " : "", row->metavar != NULL ? row->metavar : "");
 		for (unsigned int group = 0; group < OPTION_GROUP_MAX; group++) {
 			AUTO_FREE char *text = help_of(option_group_name(group));
 			const char *line = strstr(text, want);

@@ -747,6 +747,8 @@ static const struct row init_rows[] = {
 	{ BOTH, "nanosleep", { 0 }, ALLOW },
 	{ BOTH, "futex", { 0 }, ALLOW },
 	{ BOTH, "getrandom", { 0 }, ALLOW },
+	{ BOTH, "prlimit64", { 5, 2 }, ALLOW },
+	{ BOTH, "prlimit64", { 5, 7 }, REFUSE },
 	{ BOTH, "ioctl", { 3, TIOCSPGRP }, ALLOW },
 	{ BOTH, "ioctl", { 3, TIOCGPGRP }, ALLOW },
 	{ BOTH, "ioctl", { 3, TIOCSTI }, REFUSE },

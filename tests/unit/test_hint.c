@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "run/hint.h"
@@ -19,6 +20,9 @@ enum {
 	USER_BUS = 128,
 	NO_CAPABILITY = 256,
 	UNIT = 512,
+	CONFINED = 1024,
+	OWN_CGROUP = 2048,
+	SLURM = 4096,
 };
 
 static unsigned int host;
@@ -28,6 +32,7 @@ enum host_container __wrap_host_container(void);
 bool __wrap_host_sysctl_is(const char *path, uint64_t value);
 bool __wrap_host_in_chroot(void);
 bool __wrap_host_is_filtered(void);
+bool __wrap_host_is_confined(void);
 bool __wrap_host_in_capsule(void);
 bool __wrap_host_on_github(void);
 bool __wrap_host_in_unit(void);
@@ -59,6 +64,11 @@ bool __wrap_host_in_chroot(void)
 bool __wrap_host_is_filtered(void)
 {
 	return (host & FILTERED) != 0;
+}
+
+bool __wrap_host_is_confined(void)
+{
+	return (host & CONFINED) != 0;
 }
 
 bool __wrap_host_in_capsule(void)
@@ -97,8 +107,9 @@ uid_t __wrap_geteuid(void)
 /* No cgroup v2, no /proc. */
 int __wrap_access(const char *path, int mode)
 {
-	(void)path;
 	(void)mode;
+	if ((host & OWN_CGROUP) != 0 && strcmp(path, "/sys/fs/cgroup/cgroup.subtree_control") == 0)
+		return 0;
 	errno = ENOENT;
 	return -1;
 }
@@ -129,6 +140,13 @@ static void test_rows(void **state)
 	    {"clone", EPERM, "x", UNIT | FILTERED, HOST_CONTAINER_DOCKER, "docker run"},
 	    {"clone", ENOSYS, "x", UNIT | FILTERED, 0, "@system-service"},
 	    {"clone", EACCES, "x", 0, 0, "userns_create"},
+	    {"clone", EACCES, "x", CONFINED, 0, "as root load the profile"},
+	    {"clone", EPERM, "x", CONFINED, 0, "as root load the profile"},
+	    {"clone", EPERM, "x", CONFINED, HOST_CONTAINER_DOCKER, "docker run"},
+	    {"clone", EACCES, "x", APPARMOR, 0, "Ubuntu"},
+	    {"clone", EACCES, "x", CONFINED, HOST_CONTAINER_PODMAN, "podman run --security-opt seccomp=unconfined"},
+	    {"clone", EACCES, "x", CONFINED, HOST_CONTAINER_DOCKER, "docker run"},
+	    {"clone", EACCES, "x", 0, HOST_CONTAINER_KUBERNETES, "appArmorProfile"},
 	    {"clone", ENOSPC, "x", 0, 0, "too many namespaces"},
 	    {"clone", EUSERS, "x", 0, 0, "too deeply"},
 	    {"clone", EAGAIN, "x", 0, 0, "ulimit -u"},
@@ -136,6 +154,8 @@ static void test_rows(void **state)
 	    {"doctor", EAGAIN, "fork", 0, 0, "ulimit -u"},
 	    {"clone", ENOSYS, "x", FILTERED, HOST_CONTAINER_KUBERNETES, "hostUsers"},
 	    {"clone", ENOSYS, "x", FILTERED, 0, "seccomp filter refuses clone3"},
+	    {"clone", ENOSYS, "x", FILTERED, HOST_CONTAINER_PODMAN,
+	     "podman run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt unmask=ALL"},
 	    {"clone", ENOSYS, "x", 0, 0, "Linux 5.14"},
 	    {"clone", EINVAL, "x", 0, 0, "CONFIG_USER_NS"},
 	    {"clone", EBUSY, "x", 0, 0, "Delegate=yes"},
@@ -144,6 +164,8 @@ static void test_rows(void **state)
 	    {"idmap", EPERM, "write uid_map", APPARMOR | GITHUB, 0, "sudo sysctl -w kernel.apparmor_restrict"},
 	    {"idmap", EPERM, "write uid_map", APPARMOR, 0, "/etc/apparmor.d/"},
 	    {"idmap", EPERM, "write uid_map", NO_CAPABILITY, 0, "SETUID"},
+	    {"idmap", EPERM, "write uid_map", CONFINED, 0, "apparmor_parser"},
+	    {"idmap", EACCES, "write setgroups", CONFINED, 0, "apparmor_parser"},
 	    {"idmap", EPERM, "write uid_map", 0, 0, NULL},
 	    {"idmap", EROFS, "write setgroups", 0, 0, "remount,rw"},
 	    {"idmap", EACCES, "write setgroups", 0, 0, "chmod a+r"},
@@ -199,6 +221,10 @@ static void test_rows(void **state)
 	    {"cgroup", 0, "x", USER_BUS, HOST_CONTAINER_KUBERNETES, "resources.limits"},
 	    {"cgroup", 0, "x", USER_BUS, HOST_CONTAINER_DOCKER, "systemctl edit user@.service"},
 	    {"cgroup", 0, "x", 0, HOST_CONTAINER_DOCKER, "writable-cgroups"},
+	    {"cgroup", 0, "x", 0, HOST_CONTAINER_PODMAN, "podman run --security-opt unmask=/sys/fs/cgroup)"},
+	    {"cgroup", 0, "x", OWN_CGROUP, HOST_CONTAINER_DOCKER, "the container's first"},
+	    {"cgroup", 0, "x", OWN_CGROUP, 0, "cgcreate"},
+	    {"cgroup", 0, "x", USER_BUS | SLURM, 0, "the job's own limits"},
 	    {"cgroup", 0, "x", 0, 0, "cgcreate"},
 	    {"rlimit", EPERM, "x", 0, 0, "ulimit -a"},
 	    {"script", EACCES, "x.py", 0, 0, "chmod +r"},
@@ -220,6 +246,10 @@ static void test_rows(void **state)
 
 		host = rows[i].host;
 		container = rows[i].container;
+		if ((host & SLURM) != 0)
+			(void)setenv("SLURM_JOB_ID", "7", 1);
+		else
+			(void)unsetenv("SLURM_JOB_ID");
 		error_set(&err, rows[i].stage, rows[i].errnum, "%s", rows[i].detail);
 		hint_add(&err);
 		if (rows[i].says == NULL)

@@ -88,10 +88,33 @@ static void test_github(void **state)
 	assert_false(host_on_github());
 }
 
+static void test_confined(void **state)
+{
+	static const struct {
+		const char *label;
+		bool confined;
+	} rows[] = {
+	    {"unconfined\n", false},
+	    {"capsule-run (unconfined)\n", false},
+	    {"browser (complain)\n", false},
+	    {"browser (enforce)\n", true},
+	};
+
+	(void)state;
+	mark = NULL;
+	assert_false(host_is_confined());
+	mark = "/proc/self/attr/apparmor/current";
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		content = rows[i].label;
+		CHECK(host_is_confined() == rows[i].confined, "row %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_container),
+	    cmocka_unit_test(test_confined),
 	    cmocka_unit_test(test_nested),
 	    cmocka_unit_test(test_github),
 	};

@@ -97,8 +97,11 @@ static void test_defaults(void **state)
 		uint64_t value;
 	} rows[] = {
 	    {OPTION_RAM, "1G", 1ULL << 30},
+	    {OPTION_RAM_SOFT, "unlimited", LIMIT_NONE},
 	    {OPTION_PIDS, "256", 256},
 	    {OPTION_CPU, "unlimited", LIMIT_NONE},
+	    {OPTION_IO_READ_BPS, "unlimited", LIMIT_NONE},
+	    {OPTION_IO_WRITE_BPS, "unlimited", LIMIT_NONE},
 	    {OPTION_CPU_TIME, "unlimited", LIMIT_NONE},
 	    {OPTION_COMPUTE, "unlimited", LIMIT_NONE},
 	    {OPTION_TIMEOUT, "10m", 600000},
@@ -128,10 +131,14 @@ static void test_defaults(void **state)
 	    {OPTION_RAW_TERMINAL, "no", 0},
 	    {OPTION_FILTER, "default", 0},
 	    {OPTION_PROFILE, NULL, 0},
+	    {OPTION_MAX_RETRIES, "0", 0},
+	    {OPTION_RETRY_ON, "failure", 0},
+	    {OPTION_RETRY_DELAY, "1s", 1000},
 	    {OPTION_RESULT, NULL, 0},
 	    {OPTION_REQUIRE, NULL, 0},
 	    {OPTION_JSON, "no", 0},
 	    {OPTION_SUMMARY, "no", 0},
+	    {OPTION_TIMELINE, "no", 0},
 	    {OPTION_QUIET, "no", 0},
 	    {OPTION_VERBOSE, "no", 0},
 	};
@@ -343,7 +350,7 @@ static void test_print_and_reparse(void **state)
 					   86400000, 5ULL << 20, (5ULL << 20) + 1, 3ULL << 30, 3ULL << 40};
 	static const char *const texts[] = {"x", "/a b/c", "A=b = c", "with:colon", "a#b", "a #b", "#", " ", " x", "x ", "\t",
 					    "a\nram = 2G", "\"", "\\", "\\n", "'", "a\"b\\c", "\x01\x7f", "\xff\xfe",
-					    "\xc2\x85", "t\xc3\xa4sk", "\r", "$HOME", "~", "capsule-run-profile 2"};
+					    "\xc2\x85", "t\xc3\xa4sk", "\r", "$HOME", "./~", "capsule-run-profile 2"};
 	static const char *const flags[] = {NULL, "yes", "no"};
 
 	(void)state;

@@ -166,6 +166,9 @@ static void test_finalize(void **state)
 	static const struct row rows[] = {
 	    {{{0, NULL}}, COMMAND_SCRIPT, NULL},
 	    {{{OPTION_ENV, "HOME"}, {OPTION_ENV, "A=1"}}, COMMAND_SCRIPT, NULL},
+	    {{{OPTION_RAM, "100M"}, {OPTION_RAM_SOFT, "100M"}}, COMMAND_SCRIPT, NULL},
+	    {{{OPTION_RAM, "100M"}, {OPTION_RAM_SOFT, "101M"}}, COMMAND_SCRIPT, "--ram-soft 101M: more than --ram 100M"},
+	    {{{OPTION_RAM_SOFT, "1025M"}}, COMMAND_SCRIPT, "--ram-soft 1025M: more than --ram 1G"},
 	    {{{OPTION_ENV, "NOPE"}}, COMMAND_SCRIPT, "--env NOPE"},
 	    {{{OPTION_ENV, "HOM"}}, COMMAND_SCRIPT, "--env HOM"},
 	    {{{OPTION_ENV, "=x"}}, COMMAND_SCRIPT, "--env =x"},

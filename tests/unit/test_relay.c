@@ -374,7 +374,7 @@ static void input_open(struct input *in, enum source source, size_t length, size
 	feed(in, 0, length, chunk);
 	if (source == SOURCE_FILE)
 		close_fd(&in->feed_fd);
-	assert_int_equal(relay_in_init(&in->relay, in->from_fd, &in->task_fd, &err), 0);
+	assert_int_equal(relay_in_init(&in->relay, in->from_fd, NULL, &in->task_fd, &err), 0);
 	set_nonblocking(in->task_fd);
 }
 
@@ -534,7 +534,7 @@ static void test_in_offset(void **state)
 	relay_in_fini(&in.relay);
 	close_fd(&in.task_fd);
 	assert_int_equal(lseek(in.from_fd, 100, SEEK_SET), 100);
-	assert_int_equal(relay_in_init(&in.relay, in.from_fd, &in.task_fd, &err), 0);
+	assert_int_equal(relay_in_init(&in.relay, in.from_fd, NULL, &in.task_fd, &err), 0);
 	set_nonblocking(in.task_fd);
 	assert_int_equal(task_reads(&in, 100, 50, 50), 50);
 	relay_in_finish(&in.relay);
@@ -551,7 +551,7 @@ static void test_in_none(void **state)
 	char byte;
 
 	(void)state;
-	assert_int_equal(relay_in_init(&relay, -1, &task_fd, &err), 0);
+	assert_int_equal(relay_in_init(&relay, -1, NULL, &task_fd, &err), 0);
 	assert_int_equal(read(task_fd, &byte, 1), 0);
 	assert_int_equal(relay_in_poll(&relay, wait), 0);
 	relay_in_run(&relay);

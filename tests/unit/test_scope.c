@@ -20,11 +20,14 @@
 
 #define SLICE "/user.slice/user-1000.slice"
 #define USER_MANAGER SLICE "/user@1000.service"
+/* No pid is that high. */
+#define DEAD_SCOPE "capsule-run-4194305-5.scope"
 #define SESSION SLICE "/session-1.scope"
 
 enum peer {
 	PEER_HONEST,
 	PEER_CHATTY, /* honest, among much else */
+	PEER_STOPS,  /* honest, and then expects to be told of one scope that nobody will leave */
 	PEER_REFUSES,
 	PEER_JOB_FAILS,
 	PEER_REJECTS_UID,
@@ -120,6 +123,23 @@ static const char *read_call(int fd)
 	return unit;
 }
 
+static void expect_stop(int fd)
+{
+	struct dbus_message call;
+	struct dbus_reader reader = {.data = call.body};
+	struct dbus_writer body = {.len = 0};
+	const char *unit;
+
+	if (dbus_receive(fd, &call, clock_ms() + 10000) < 0)
+		_exit(14);
+	reader.len = call.body_len;
+	if (call.type != DBUS_CALL || strcmp(call.member, "StopUnit") != 0 || dbus_get_string(&reader, &unit) < 0 ||
+	    strcmp(unit, DEAD_SCOPE) != 0)
+		_exit(15);
+	dbus_put_string(&body, "/org/freedesktop/systemd1/job/13");
+	send_message(fd, DBUS_RETURN, 2, NULL, &body);
+}
+
 static void chat(int fd)
 {
 	static const unsigned char long_body[20000];
@@ -199,8 +219,10 @@ static void play(int listen_fd, enum peer peer)
 		send_message(fd, DBUS_RETURN, 1, NULL, &body);
 		send_job(fd, unit, peer == PEER_JOB_FAILS ? "failed" : "done");
 	}
-	(void)!read(fd, &nul, 1);
-	_exit(0);
+	if (peer == PEER_STOPS)
+		expect_stop(fd);
+	/* Nothing more is asked. */
+	_exit(read(fd, &nul, 1) == 1 ? 16 : 0);
 }
 
 static pid_t start_peer(enum peer peer)
@@ -240,49 +262,54 @@ struct row {
 	uint64_t cpu_milli;
 	bool entered;
 	const char *says;
+	bool privileged;
 };
 
 #define ALL "cpu memory pids\n"
 
 static const struct row rows[] = {
-    {"honest", PEER_HONEST, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL},
-    {"honest, with cpu", PEER_HONEST, NULL, NULL, NULL, ALL, 500, true, NULL},
-    {"honest, among other news", PEER_CHATTY, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL},
+    {"honest", PEER_HONEST, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL, false},
+    {"honest, with cpu", PEER_HONEST, NULL, NULL, NULL, ALL, 500, true, NULL, false},
+    {"scopes of the dead are stopped", PEER_STOPS, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL, false},
+    {"honest, among other news", PEER_CHATTY, NULL, NULL, NULL, ALL, LIMIT_NONE, true, NULL, false},
     {"from a user's own service", PEER_HONEST, USER_MANAGER "/app.slice/x.service", NULL, NULL, ALL, LIMIT_NONE, true,
-     NULL},
+     NULL, false},
     {"from another user's session", PEER_HONEST, "/user.slice/user-0.slice/session-1.scope", NULL, NULL, ALL, LIMIT_NONE,
-     true, NULL},
-    {"limits of both stay", PEER_HONEST, NULL, NULL, SLICE "/memory.max", ALL, LIMIT_NONE, true, NULL},
-    {"refused", PEER_REFUSES, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Access? denied"},
-    {"job fails", PEER_JOB_FAILS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "could not start the scope: failed"},
-    {"other uid", PEER_REJECTS_UID, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Permission denied"},
-    {"silent", PEER_SILENT, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out"},
-    {"never says a word", PEER_SILENT_AT_ONCE, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out"},
-    {"hangs up", PEER_HANGS_UP, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "reset"},
-    {"speaks no D-Bus", PEER_NO_DBUS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Permission denied"},
-    {"fields without end", PEER_LONG_FIELDS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error"},
-    {"fields that lie", PEER_LYING_FIELDS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error"},
-    {"body that does not come", PEER_SHORT_BODY, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out"},
-    {"other byte order", PEER_OTHER_ENDIAN, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error"},
-    {"nobody there", PEER_NONE, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "no systemd runs"},
+     true, NULL, false},
+    {"limits of both stay", PEER_HONEST, NULL, NULL, SLICE "/memory.max", ALL, LIMIT_NONE, true, NULL, false},
+    {"refused", PEER_REFUSES, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Access? denied", false},
+    {"job fails", PEER_JOB_FAILS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "could not start the scope: failed", false},
+    {"other uid", PEER_REJECTS_UID, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Permission denied", false},
+    {"silent", PEER_SILENT, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out", false},
+    {"never says a word", PEER_SILENT_AT_ONCE, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out", false},
+    {"hangs up", PEER_HANGS_UP, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "reset", false},
+    {"speaks no D-Bus", PEER_NO_DBUS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Permission denied", false},
+    {"fields without end", PEER_LONG_FIELDS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error", false},
+    {"fields that lie", PEER_LYING_FIELDS, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error", false},
+    {"body that does not come", PEER_SHORT_BODY, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "timed out", false},
+    {"other byte order", PEER_OTHER_ENDIAN, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "Protocol error", false},
+    {"nobody there", PEER_NONE, NULL, NULL, NULL, ALL, LIMIT_NONE, false, "no systemd runs", false},
     {"a batch system's group", PEER_HONEST, "/system.slice/slurmstepd.scope/job_1", NULL, NULL, ALL, LIMIT_NONE, false,
-     "batch system"},
-    {"a slice that begins alike", PEER_HONEST, "/user.slicer/x", NULL, NULL, ALL, LIMIT_NONE, false, "batch system"},
-    {"a container's root", PEER_HONEST, "/", NULL, NULL, ALL, LIMIT_NONE, false, "batch system"},
+     "batch system", false},
+    {"a slice that begins alike", PEER_HONEST, "/user.slicer/x", NULL, NULL, ALL, LIMIT_NONE, false, "batch system", false},
+    {"a container's root", PEER_HONEST, "/", NULL, NULL, ALL, LIMIT_NONE, false, "batch system", false},
     {"another cgroup namespace", PEER_HONEST, NULL, "/../../user@1000.service/init.scope", NULL, ALL, LIMIT_NONE, false,
-     "another cgroup namespace"},
-    {"no manager", PEER_HONEST, NULL, SESSION, NULL, ALL, LIMIT_NONE, false, "no manager"},
-    {"memory is limited", PEER_HONEST, NULL, NULL, SESSION "/memory.max", ALL, LIMIT_NONE, false, "has limits"},
-    {"memory is throttled", PEER_HONEST, NULL, NULL, SESSION "/memory.high", ALL, LIMIT_NONE, false, "has limits"},
-    {"cpu is limited", PEER_HONEST, NULL, NULL, SESSION "/cpu.max", ALL, LIMIT_NONE, false, "has limits"},
-    {"cpus are chosen", PEER_HONEST, NULL, NULL, SESSION "/cpuset.cpus", ALL, LIMIT_NONE, false, "has limits"},
-    {"disks are limited", PEER_HONEST, NULL, NULL, SESSION "/io.max", ALL, LIMIT_NONE, false, "has limits"},
-    {"processes are limited", PEER_HONEST, NULL, NULL, SESSION "/pids.max", ALL, LIMIT_NONE, false, "has limits"},
+     "another cgroup namespace", false},
+    {"no manager", PEER_HONEST, NULL, SESSION, NULL, ALL, LIMIT_NONE, false, "no manager", false},
+    {"memory is limited", PEER_HONEST, NULL, NULL, SESSION "/memory.max", ALL, LIMIT_NONE, false, "has limits", false},
+    {"memory is throttled", PEER_HONEST, NULL, NULL, SESSION "/memory.high", ALL, LIMIT_NONE, false, "has limits", false},
+    {"cpu is limited", PEER_HONEST, NULL, NULL, SESSION "/cpu.max", ALL, LIMIT_NONE, false, "has limits", false},
+    {"cpus are chosen", PEER_HONEST, NULL, NULL, SESSION "/cpuset.cpus", ALL, LIMIT_NONE, false, "has limits", false},
+    {"disks are limited", PEER_HONEST, NULL, NULL, SESSION "/io.max", ALL, LIMIT_NONE, false, "has limits", false},
+    {"processes are limited", PEER_HONEST, NULL, NULL, SESSION "/pids.max", ALL, LIMIT_NONE, false, "has limits", false},
     {"a level above is limited", PEER_HONEST, USER_MANAGER "/app.slice/x.service", NULL,
-     USER_MANAGER "/app.slice/memory.max", ALL, LIMIT_NONE, false, "has limits"},
-    {"no pids controller", PEER_HONEST, NULL, NULL, NULL, "cpu memory\n", LIMIT_NONE, false, "no memory and pids"},
-    {"no cpu controller", PEER_HONEST, NULL, NULL, NULL, "memory pids\n", 500, false, "no cpu controller"},
-    {"no cpu controller is needed", PEER_HONEST, NULL, NULL, NULL, "memory pids\n", LIMIT_NONE, true, NULL},
+     USER_MANAGER "/app.slice/memory.max", ALL, LIMIT_NONE, false, "has limits", false},
+    {"no pids controller", PEER_HONEST, NULL, NULL, NULL, "cpu memory\n", LIMIT_NONE, false, "no memory and pids", false},
+    {"no cpu controller", PEER_HONEST, NULL, NULL, NULL, "memory pids\n", 500, false, "no cpu controller", false},
+    {"no cpu controller is needed", PEER_HONEST, NULL, NULL, NULL, "memory pids\n", LIMIT_NONE, true, NULL, false},
+    {"root's own systemd", PEER_HONEST, "/system.slice/x.service", "/init.scope", NULL, ALL, LIMIT_NONE, true, NULL, true},
+    {"root's limits stay", PEER_HONEST, "/system.slice/x.service", "/init.scope", "/system.slice/memory.max", ALL,
+     LIMIT_NONE, false, "has limits", true},
 };
 
 static void make_tree(const struct row *row, pid_t pid)
@@ -303,6 +330,13 @@ static void make_tree(const struct row *row, pid_t pid)
 	unit_make(tree.dir_fd, "cgroup" SESSION "/cpuset.cpus", "\n");
 	unit_make(tree.dir_fd, "cgroup" SESSION "/io.max", "");
 	unit_make(tree.dir_fd, "cgroup" USER_MANAGER "/cgroup.controllers", row->controllers);
+	unit_make(tree.dir_fd, "cgroup/cgroup.controllers", row->controllers);
+	if (row->peer == PEER_STOPS)
+		unit_make(tree.dir_fd, "cgroup" SLICE "/" DEAD_SCOPE "/", "");
+	(void)snprintf(path, sizeof(path), "cgroup" SLICE "/capsule-run-%d-5.scope/", getpid());
+	unit_make(tree.dir_fd, path, "");
+	unit_make(tree.dir_fd, "cgroup" SLICE "/capsule-run-4194305-5.scope.d/", "");
+	unit_make(tree.dir_fd, "cgroup" SLICE "/other-4194305-5.scope/", "");
 	if (row->limited != NULL) {
 		(void)snprintf(path, sizeof(path), "cgroup%s", row->limited);
 		unit_make(tree.dir_fd, path, "100\n");
@@ -313,12 +347,13 @@ static void test_scope(void **state)
 {
 	(void)state;
 	for (const struct row *row = rows; row < rows + ARRAY_SIZE(rows); row++) {
-		const struct policy_limits limits = {.ram_bytes = 1 << 30, .pids = 256, .cpu_milli = row->cpu_milli};
+		const struct policy_limits limits = {.ram_bytes = 1 << 30, .pids = 256, .cpu_milli = row->cpu_milli,
+						     .io_read_bps = LIMIT_NONE, .io_write_bps = LIMIT_NONE};
 		bool times_out = row->says != NULL && strcmp(row->says, "timed out") == 0;
 		int lowest = unit_lowest_fd();
 		char mount[PATH_MAX + 8];
 		char proc[PATH_MAX + 8];
-		struct scope_host host = {.mount = mount, .proc = proc, .socket = tree.socket};
+		struct scope_host host = {.mount = mount, .proc = proc, .socket = tree.socket, .privileged = row->privileged};
 		struct scope_error err;
 		pid_t pid = 0;
 		int status = 0;
@@ -362,11 +397,12 @@ static void test_socket(void **state)
 	(void)state;
 	(void)snprintf(own, sizeof(own), "/run/user/%u/systemd/private", geteuid());
 	assert_int_equal(setenv("XDG_RUNTIME_DIR", "/run/elsewhere", 1), 0);
-	assert_string_equal(scope_socket(buf, sizeof(buf)), "/run/elsewhere/systemd/private");
+	assert_string_equal(scope_socket(false, buf, sizeof(buf)), "/run/elsewhere/systemd/private");
+	assert_string_equal(scope_socket(true, buf, sizeof(buf)), "/run/systemd/private");
 	assert_int_equal(setenv("XDG_RUNTIME_DIR", "relative", 1), 0);
-	assert_string_equal(scope_socket(buf, sizeof(buf)), own);
+	assert_string_equal(scope_socket(false, buf, sizeof(buf)), own);
 	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
-	assert_string_equal(scope_socket(buf, sizeof(buf)), own);
+	assert_string_equal(scope_socket(false, buf, sizeof(buf)), own);
 }
 
 /* Laid out by hand from the specification. */

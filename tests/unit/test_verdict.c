@@ -222,6 +222,27 @@ static void test_exited(void **state)
 	json_decref(root);
 }
 
+static void test_no_cgroup(void **state)
+{
+	struct verdict verdict = {.outcome = OUTCOME_EXITED, .started = true};
+	json_t *root = write_and_load(&verdict, "");
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(root, "no_cgroup")));
+	json_decref(root);
+	verdict.no_cgroup = "none is delegated";
+	root = write_and_load(&verdict, "");
+	assert_string_equal(text_at(root, "no_cgroup", "why", NULL), "none is delegated");
+	assert_true(json_is_null(json_object_get(json_object_get(root, "no_cgroup"), "scope")));
+	json_decref(root);
+	verdict.no_scope = "no systemd runs for this user";
+	verdict.no_cgroup_cure = "log in";
+	root = write_and_load(&verdict, "");
+	assert_string_equal(text_at(root, "no_cgroup", "scope", NULL), "no systemd runs for this user");
+	assert_string_equal(text_at(root, "no_cgroup", "cure", NULL), "log in");
+	json_decref(root);
+}
+
 /* Of what is not known, null; a name is the task's, so it is made harmless. */
 static void test_refusals(void **state)
 {
@@ -451,6 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_status),	cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_exited),	cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_no_cgroup),
 	    cmocka_unit_test(test_outcomes),
 	    cmocka_unit_test(test_error_texts), cmocka_unit_test(test_write_fails),
 	    cmocka_unit_test(test_report),	cmocka_unit_test(test_reported),

@@ -1,10 +1,9 @@
-"""Inside of tests/vm/run's guest, as root: runs modules or a command as each kind of user, and says how it ended.
-
-Also read by tests/vm/run on the host, for the names.
+"""Inside of tests/vm/run's guest, as root: installs the program, runs modules or a command in each cell, and says how it
+ended. Also read by tests/vm/run on the host, for the names.
 """
+import glob
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -12,46 +11,31 @@ import tempfile
 import threading
 import time
 
-USER = "tester"
+from cells import CELLS
+
 END = "capsule-vm: end"
 # Emulated processors are slow; these are hang protection.
 PATIENCE = 600
 MODULE_TIMEOUT = 3600
 
 
-class User:
-    def __init__(self, help, wrap):
-        self.help, self.wrap = help, wrap
+def install(stage):
+    """The package, or what `make install` laid out; the path of the program."""
+    packages = glob.glob(os.path.join(stage, "*.deb"))
+    if packages:
+        subprocess.run(["dpkg", "--install"] + packages, check=True, stdout=subprocess.DEVNULL)
+        return "/usr/bin/capsule-run"
+    tree = os.path.join(stage, "install")
+    subprocess.run(["cp", "-R", tree + "/.", "/"], check=True)
+    return next(os.path.join("/", os.path.relpath(root, tree), "capsule-run") for root, _, files in os.walk(tree)
+                if os.path.basename(root) == "bin" and "capsule-run" in files)
 
 
-def login(name):
-    """A login session by PAM, as ssh's or a terminal's: a scope of its own, and for a user his user manager."""
-    return lambda argv: ["su", "-l", name, "-c", shlex.join(argv)]
-
-
-def service(argv):
-    """A service of the user's manager, to which a cgroup is delegated."""
-    return login(USER)(["systemd-run", "--user", "--quiet", "--wait", "--pipe", "--collect", "-p", "Delegate=yes"] + argv)
-
-
-USERS = {
-    "user": User("an ordinary user in a login session", login(USER)),
-    "root": User("root in a login session", login("root")),
-    "service": User("an ordinary user's service with Delegate=yes", service),
-    "system": User("root in a system service, without a session", lambda argv: argv),
-    "nobody": User("an ordinary user without a session or user manager",
-                   lambda argv: ["setpriv", "--reuid=65000", "--regid=65000", "--clear-groups"] + argv),
-}
-
-
-def environment(name, stage):
-    return {"CAPSULE_RUN": os.path.join(stage, "capsule-run"), "CAPSULE_VM": name, "CAPSULE_PATIENCE": str(PATIENCE),
-            "PYTHONDONTWRITEBYTECODE": "1", "CAPSULE_BOTH_USERS": "1",
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-
-
-def wrapped(name, argv, stage):
-    return USERS[name].wrap(["env"] + ["%s=%s" % item for item in environment(name, stage).items()] + argv)
+def wrapped(name, argv, program):
+    environment = {"CAPSULE_RUN": program, "CAPSULE_VM": name, "CAPSULE_PATIENCE": str(PATIENCE),
+                   "PYTHONDONTWRITEBYTECODE": "1", "CAPSULE_BOTH_USERS": "1",
+                   "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    return CELLS[name].wrap(["env"] + ["%s=%s" % item for item in environment.items()] + argv)
 
 
 def make_job(run, verbose):
@@ -80,7 +64,44 @@ def make_job(run, verbose):
     return Job
 
 
-def run_modules(plan, stage):
+def expand(modules, stage):
+    """vm, functional and escape stand for all that is in them."""
+    for module in modules:
+        if "/" in module:
+            yield module
+            continue
+        for path in sorted(glob.glob(os.path.join(stage, "tests", module, "*.py"))):
+            if os.path.basename(path).startswith(("test_", "probes_")):
+                yield "%s/%s" % (module, os.path.basename(path)[:-3])
+
+
+class Matrix:
+    """What was seen in each cell, as the rows of a table."""
+
+    def __init__(self, program):
+        self.program, self.rows = program, {}
+
+    def look(self, name):
+        """The verdict of a plain run there: which rung holds what."""
+        done = subprocess.run(wrapped(name, ["sh", "-c", "cd /tmp && exec \"$@\"", "sh", self.program, "--fresh", "--json",
+                                             "--cpu-time", "1h", "-c", "pass"], self.program),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            limits = json.loads(done.stdout)["verdict"]["limits"]
+            self.rows[name] = [limits[limit]["rung"] for limit in ("ram", "pids", "cpu-time")]
+        except (ValueError, KeyError, TypeError):
+            self.rows[name] = ["-"] * 3
+            print("%s: no verdict: %s%s" % (name, done.stdout, done.stderr), flush=True)
+
+    def write(self, outcomes):
+        print("\n| kernel | who | ram | pids | cpu-time | tests |\n|---|---|---|---|---|---|")
+        for name, rungs in self.rows.items():
+            ended = [o.kind for o in outcomes if o.title.endswith("[%s]" % name)]
+            tests = ", ".join("%d %s" % (ended.count(kind), kind) for kind in ("pass", "fail", "skip") if kind in ended)
+            print("| %s | %s | %s | %s |" % (os.uname().release, CELLS[name].help, " | ".join(rungs), tests))
+
+
+def run_modules(plan, stage, program):
     sys.path.insert(0, os.path.join(stage, "tests"))
     import run
 
@@ -90,18 +111,31 @@ def run_modules(plan, stage):
     if plan["must_run"]:
         os.environ["CAPSULE_MUST_RUN"] = "1"
     progress = run.Progress(Args)
+    matrix = Matrix(program)
     job = make_job(run, plan["verbose"])
-    modules = plan["modules"] or ["vm/" + name[:-3] for name in sorted(os.listdir(os.path.join(stage, "tests", "vm")))
-                                  if name.startswith("test_")] + ["functional/test_limits", "functional/test_leftovers"]
-    jobs = []
-    for module in modules:
-        for name in plan["as"]:
+    for name in plan["cells"]:
+        try:
+            CELLS[name].prepare()
+        except (OSError, subprocess.CalledProcessError) as error:
+            progress.add("prepare [%s]" % name, [run.Outcome(name, run.FAIL, str(error))])
+            continue
+        matrix.look(name)
+        jobs = []
+        for module in expand(plan["modules"], stage):
             argv = ["/usr/bin/python3", os.path.join(stage, "tests", "run.py"), "--worker",
                     os.path.join(stage, "tests", module + ".py")]
             argv += ["-k", plan["pattern"]] if plan["pattern"] else []
-            jobs.append(job("%s [%s]" % (module, name), wrapped(name, argv, stage), None, "unittest", True))
-    run.run_jobs(jobs, progress, 1, plan["pattern"])
+            jobs.append(job("%s [%s]" % (module, name), wrapped(name, argv, program), None, "unittest", True))
+        run.run_jobs(jobs, progress, 1, plan["pattern"])
+    matrix.write(progress.outcomes)
     return progress.finish()
+
+
+def run_command(plan, program):
+    for name in plan["cells"]:
+        CELLS[name].prepare()
+        status = subprocess.run(wrapped(name, plan["command"], program), stdin=subprocess.DEVNULL).returncode
+    return 128 - status if status < 0 else status
 
 
 def main():
@@ -110,12 +144,8 @@ def main():
         plan = json.load(f)
     status = 1
     try:
-        if plan["command"]:
-            for name in plan["as"]:
-                status = subprocess.run(wrapped(name, plan["command"], stage), stdin=subprocess.DEVNULL).returncode
-                status = 128 - status if status < 0 else status
-        else:
-            status = run_modules(plan, stage)
+        program = install(stage)
+        status = run_command(plan, program) if plan["command"] else run_modules(plan, stage, program)
     finally:
         print("%s %d" % (END, status), flush=True)
 

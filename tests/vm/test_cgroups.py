@@ -6,26 +6,17 @@ import subprocess
 import time
 import unittest
 
+import cells
 import harness
+from guestcase import HOG, SLEEP, WHO, Case as GuestCase, need_guest, only, run
 
-WHO = os.environ.get("CAPSULE_VM", "")
-RUNGS = {"user": "systemd-scope", "service": "systemd-scope", "root": "cgroup-v2", "system": "cgroup-v2",
-         "nobody": "watchdog"}
-HAS_CGROUP = RUNGS.get(WHO) != "watchdog"
-WITH_CGROUP = [name for name, rung in RUNGS.items() if rung != "watchdog"]
-SLEEP = "print('ready', flush=True); import time; time.sleep(1000)"
-HOG = "x = []\nwhile True: x.append(b'x' * (1 << 20))"
-
-
-def only(*names):
-    """For these users; for the others there is no such test, which is no skip."""
-    return lambda item: item if WHO in names else None
-
+RUNG = cells.CELLS[WHO].rung if WHO else "watchdog"
+HAS_CGROUP = RUNG != "watchdog"
+WITH_CGROUP = [name for name, cell in cells.CELLS.items() if cell.rung != "watchdog"]
 
 
 def setUpModule():
-    if not WHO:
-        raise unittest.SkipTest("for tests/vm/run")
+    need_guest()
 
 
 def groups():
@@ -47,12 +38,7 @@ def task_groups():
     return found
 
 
-def run(*argv):
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=harness.PATIENCE)
-
-
-class Case(harness.Case):
+class Case(GuestCase):
     def setUp(self):
         super().setUp()
         with open("/proc/self/cgroup") as f:
@@ -61,7 +47,7 @@ class Case(harness.Case):
 
     def all_gone(self):
         if HAS_CGROUP:
-            harness.wait_until(lambda: not groups(), "the end of every group", 60)
+            harness.wait_until(lambda: not groups(), "the end of every group", 120)
         with open("/proc/self/cgroup") as f:
             self.assertEqual(f.read(), self.own, "somebody else was moved")
 
@@ -77,13 +63,15 @@ class Case(harness.Case):
 class Rung(Case):
     def test_is_told(self):
         verdict = self.check(self.run_capsule("-c", "pass", verdict=True)).verdict
-        self.assertEqual({verdict["limits"][name]["rung"] for name in ("ram", "pids")} - {"rlimit"}, {RUNGS[WHO]})
+        self.assertEqual({verdict["limits"][name]["rung"] for name in ("ram", "pids")} - {"rlimit"}, {RUNG})
 
     @only(*WITH_CGROUP)
     def test_holds_everything(self):
         result = self.check(self.run_capsule("--require", "cgroup", "--ram", "200M", "--pids", "50", "--cpu", "0.5",
                                              "--cpu-time", "1h", "-c", "pass", verdict=True))
-        self.assertEqual({result.verdict["limits"][n]["rung"] for n in ("ram", "pids", "cpu", "cpu-time")}, {RUNGS[WHO]})
+        rungs = {result.verdict["limits"][n]["rung"] for n in ("ram", "pids", "cpu", "cpu-time")}
+        # Where no unit has use for the cpu controller, root has no group with it either, and asks as well.
+        self.assertIn(rungs, [{RUNG}, {"systemd-scope"}])
         self.assertEqual(result.err, "")
 
     @only(*WITH_CGROUP)
@@ -109,9 +97,8 @@ class Rung(Case):
     def test_ten_at_once(self):
         runs = [self.start("-q", "--fresh", "--require", "cgroup", "--ram", "64M", "-c", "print(1)", sandbox=False)
                 for _ in range(10)]
-        for process in runs:
-            self.assertEqual(process.communicate(timeout=harness.PATIENCE)[0], b"1\n")
-            self.assertEqual(process.returncode, 0)
+        ended = [(process.communicate(timeout=harness.PATIENCE), process.returncode) for process in runs]
+        self.assertEqual(ended, [((b"1\n", b""), 0)] * 10)
 
     @only(*WITH_CGROUP)
     def test_twenty_kills(self):
@@ -121,12 +108,42 @@ class Rung(Case):
             self.assertEqual(process.stdout.readline(), b"ready\n")
             process.kill()
             process.wait()
-        if WHO in ("root", "system"):
+        if RUNG == "cgroup-v2":
             self.check(self.run_capsule("-q", "-c", "pass"))
-        harness.wait_until(lambda: not groups(), "the end of every group", 60)
+        harness.wait_until(lambda: not groups(), "the end of every group", 120)
         units = run("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "capsule-run*")
         if WHO in ("user", "service"):
             self.assertEqual(units.stdout, "")
+
+    @only("user")
+    def test_scope_of_the_dead(self):
+        """systemd waits for the last process to leave. A zombie is never moved there, and so never leaves (systemd 252
+        on Linux 6.1 keeps the scope, other pairs may not): the next start has that scope stopped."""
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        name = "capsule-run-%d-1.scope" % pid
+        asked = run("busctl", "--user", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                    "org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", "3",
+                    "PIDs", "au", "1", str(pid), "Delegate", "b", "true", "CollectMode", "s", "inactive-or-failed", "0")
+        self.assertEqual(asked.returncode, 0, asked.stdout)
+        os.waitpid(pid, 0)
+        self.check(self.run_capsule("-q", "--require", "cgroup", "-c", "pass"))
+
+    @only("user")
+    def test_killed_while_it_asks(self):
+        for i in range(60):
+            process = self.start("-q", "-c", SLEEP)
+            time.sleep(i % 20 * 0.02)
+            process.kill()
+            process.wait()
+
+        def start_again():
+            self.check(self.run_capsule("-q", "--require", "cgroup", "-c", "pass"))
+            return not groups()
+
+        harness.wait_until(start_again, "the end of every group", 120)
 
     @only("nobody")
     def test_none_says_why(self):
@@ -205,35 +222,6 @@ class Reloads(Case):
 class Host(Case):
     """What the host's root may have switched off for users: the message names it and its cure."""
 
-    def as_user(self, name, *args):
-        done = subprocess.run(["su", "-l", name, "-c", " ".join((harness.CAPSULE_RUN, "--fresh") + args)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=harness.PATIENCE)
-        return harness.Result(list(args), done.returncode, done.stdout, done.stderr, None)
-
-    def sysctl(self, name, value):
-        path = "/proc/sys/" + name
-        with open(path) as f:
-            before = f.read()
-        with open(path, "w") as f:
-            f.write(value)
-
-        def restore():
-            with open(path, "w") as f:
-                f.write(before)
-
-        self.addCleanup(restore)
-
-    @only("system")
-    def test_user_namespaces_off(self):
-        for name in ("user/max_user_namespaces", "kernel/unprivileged_userns_clone"):
-            with self.subTest(sysctl=name):
-                self.sysctl(name, "0")
-                result = self.refused(self.as_user("tester", "-c", "'print(1)'"), "hint: ", "sysctl")
-                cure = re.search(r"sysctl (\S+=\d+)", result.err)[1]
-                self.assertEqual(run("sysctl", "-q", "-w", cure).returncode, 0)
-                self.assertEqual(self.check(self.as_user("tester", "-c", "'print(1)'")).out, "1\n")
-
     @only("system")
     def test_no_cpu_controller_for_users(self):
         place = "/run/systemd/system/user@.service.d"
@@ -243,8 +231,8 @@ class Host(Case):
         run("systemctl", "daemon-reload")
         self.assertEqual(run("useradd", "-m", "-s", "/bin/sh", "other").returncode, 0)
         try:
-            self.refused(self.as_user("other", "--cpu", "1", "-c", "'pass'"), "no cpu controller", "systemctl edit user@.service")
-            self.check(self.as_user("other", "--require", "cgroup", "-c", "'pass'"))
+            self.refused(self.in_login("--fresh", "--cpu", "1", "-c", "pass", user="other"), "no cpu controller", "systemctl edit user@.service")
+            self.check(self.in_login("--fresh", "--require", "cgroup", "-c", "pass", user="other"))
         finally:
             os.unlink(place + "/delegate.conf")
             os.rmdir(place)
@@ -261,7 +249,7 @@ class Host(Case):
         manager = int(run("systemctl", "show", "-P", "MainPID", "user@1000.service").stdout)
         os.kill(manager, signal.SIGSTOP)
         try:
-            result = self.check(self.as_user("tester", "--verbose", "-c", "'print(1)'"))
+            result = self.check(self.in_login("--fresh", "--verbose", "-c", "print(1)"))
         finally:
             os.kill(manager, signal.SIGCONT)
         self.assertEqual(result.out, "1\n")
