@@ -4,7 +4,7 @@ _capsule_run()
 {
 	# BEGIN OPTIONS: from the option table, by make update-docs
 	local layers='user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup'
-	local groups='limits files task run all'
+	local groups='limits files network task run all'
 	local -A values=(
 		[--ram]='64M 256M 512M 1G 4G'
 		[--ram-soft]='64M 256M 512M 1G 4G unlimited'
@@ -28,6 +28,12 @@ _capsule_run()
 		[-b]='@bind' [--bind]='@bind'
 		[--src]='@dir'
 		[--runtime]='system closure'
+		[--allow]='@any'
+		[--allow-file]='@file'
+		[--net-bytes]='@any'
+		[--net-connections]='@any'
+		[--net-rate]='@any'
+		[--net-log]='@file'
 		[--python]='@file'
 		[--venv]='@dir'
 		[-e]='@variable' [--env]='@variable'

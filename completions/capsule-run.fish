@@ -50,8 +50,8 @@ set -g __capsule_run_group -x -a '$__capsule_run_groups'
 
 # BEGIN OPTIONS: from the option table, by make update-docs
 set -g __capsule_run_layers user mount pid net ipc uts cgroupns no-new-privs capabilities seccomp cgroup
-set -g __capsule_run_groups limits files task run all
-set -g __capsule_run_valued -c -m --ram --ram-soft --pids --cpu --io-read-bps --io-write-bps --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --python --venv -e --env --task --args-file --filter --profile --max-retries --retry-on --retry-delay --result --require
+set -g __capsule_run_groups limits files network task run all
+set -g __capsule_run_valued -c -m --ram --ram-soft --pids --cpu --io-read-bps --io-write-bps --cpu-time --compute -t --timeout --stall --grace --nofile --fsize --output --output-keep --disk --inodes -d --dir -b --bind --src --runtime --allow --allow-file --net-bytes --net-connections --net-rate --net-log --python --venv -e --env --task --args-file --filter --profile --max-retries --retry-on --retry-delay --result --require
 complete -c capsule-run -n __capsule_run_options -l ram -x -a '64M 256M 512M 1G 4G' -d 'memory of the task, tmpfs and cache included'
 complete -c capsule-run -n __capsule_run_options -l ram-soft -x -a '64M 256M 512M 1G 4G unlimited' -d 'memory from which it is to do with less'
 complete -c capsule-run -n __capsule_run_options -l pids -x -a '64 256 1024 4096' -d 'processes and threads'
@@ -74,6 +74,12 @@ complete -c capsule-run -n __capsule_run_options -l fresh -d 'an empty one in me
 complete -c capsule-run -n __capsule_run_options -s b -l bind $__capsule_run_bind -d 'show a file or directory; read-only, same path'
 complete -c capsule-run -n __capsule_run_options -l src $__capsule_run_dir -d 'show a project read-only and import from it'
 complete -c capsule-run -n __capsule_run_options -l runtime -x -a 'system closure' -d '/usr, or Python\'s own files only'
+complete -c capsule-run -n __capsule_run_options -l allow $__capsule_run_any -d 'let it connect to a host; port 443 unless given'
+complete -c capsule-run -n __capsule_run_options -l allow-file $__capsule_run_file -d 'the same, from a file\'s lines'
+complete -c capsule-run -n __capsule_run_options -l net-bytes $__capsule_run_any -d 'bytes, both ways'
+complete -c capsule-run -n __capsule_run_options -l net-connections $__capsule_run_any -d 'connections at a time'
+complete -c capsule-run -n __capsule_run_options -l net-rate $__capsule_run_any -d 'bytes per second, both ways'
+complete -c capsule-run -n __capsule_run_options -l net-log $__capsule_run_file -d 'write what it connected to as JSON lines'
 complete -c capsule-run -n __capsule_run_options -l python $__capsule_run_file -d 'the interpreter (default: PATH\'s python3)'
 complete -c capsule-run -n __capsule_run_options -l venv $__capsule_run_dir -d 'the interpreter of a virtual environment'
 complete -c capsule-run -n __capsule_run_options -s e -l env $__capsule_run_variable -d 'pass a variable; nothing else is passed'

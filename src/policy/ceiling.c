@@ -206,14 +206,14 @@ static int lower_env(const struct policy *policy, const struct declared_task *ta
 	return r;
 }
 
-/* No task has a network. */
+/* What --allow lets through is not narrowed by a declaration yet; one that is not held is refused. */
 static int lower_hosts(const struct declared_task *task, struct error *err)
 {
 	if (task->hosts.count == 0)
 		return 0;
-	error_set(err, NAME, 0, "task '%s' declares allowed_hosts %s, but no network is allowed", task->name,
+	error_set(err, NAME, 0, "task '%s' declares allowed_hosts %s, which is not understood yet", task->name,
 		  task->hosts.item[0]);
-	return error_hint(err, "tasks have no network in this version of capsule-run");
+	return error_hint(err, "leave allowed_hosts out of the file, and pass --allow for each host that it may reach");
 }
 
 /* Where nobody said how often, the file may: each attempt has the limits of one. */

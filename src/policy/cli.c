@@ -25,7 +25,7 @@ const struct cli_action_row cli_action_table[] = {
      "other options allow; with --json for programs. Status 0: each can be run so; 1: some declares more than is "
      "allowed. See capsule-run-tasks(7)."},
     {"help", 'h', CLI_HELP, "[GROUP]", "explain the options of a group, or all",
-     "Groups: limits, files, task, run. Without one, the usual options are listed."},
+     "Groups: limits, files, network, task, run. Without one, the usual options are listed."},
     {"version", 'V', CLI_VERSION, NULL, "print the version", NULL},
 };
 const size_t cli_action_count = ARRAY_SIZE(cli_action_table);

@@ -142,7 +142,7 @@ void help_print(FILE *out, const char *topic)
 	for (size_t i = 0; i < cli_action_count; i++)
 		print_action(out, &cli_action_table[i]);
 	fprintf(out,
-		"Groups: %s. Exit status: the task's own; 2 usage;\n"
-		"123 output or disk, 124 time, 125 failed, 126, 127 can't execute, 137 memory.\n",
+		"Groups: %s. Exit status: the task's own;\n"
+		"2 usage, 123 output, disk; 124 time; 125 failed; 126, 127 no exec; 137 memory.\n",
 		help_topics());
 }

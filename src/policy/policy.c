@@ -384,6 +384,8 @@ int policy_finalize(struct policy *draft, char *const environ_in[], struct error
 	if (r == 0)
 		r = finalize_env(draft, environ_in, err);
 	if (r == 0)
+		r = policy_finalize_network(draft, err);
+	if (r == 0)
 		r = finalize_result(draft, err);
 	if (r == 0)
 		r = finalize_json(draft, err);
@@ -443,6 +445,13 @@ void policy_fini(struct policy *policy)
 	free(policy->files.dir);
 	strlist_fini(&policy->files.bind);
 	strlist_fini(&policy->files.src);
+	strlist_fini(&policy->network.allow);
+	strlist_fini(&policy->network.allow_file);
+	strlist_fini(&policy->network.bytes);
+	strlist_fini(&policy->network.connections);
+	strlist_fini(&policy->network.rate);
+	free(policy->network.log);
+	allow_fini(&policy->network.rules);
 	free(policy->command.target);
 	free(policy->command.task);
 	free(policy->command.args_file);

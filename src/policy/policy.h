@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strlist.h"
 #include "base/text.h"
+#include "policy/allow.h"
 
 #define POLICY_DEFAULT_DIR "/tmp/agent_sandbox"
 
@@ -43,6 +44,12 @@ enum option_id {
 	OPTION_BIND,
 	OPTION_SRC,
 	OPTION_RUNTIME,
+	OPTION_ALLOW,
+	OPTION_ALLOW_FILE,
+	OPTION_NET_BYTES,
+	OPTION_NET_CONNECTIONS,
+	OPTION_NET_RATE,
+	OPTION_NET_LOG,
 	OPTION_PYTHON,
 	OPTION_VENV,
 	OPTION_ENV,
@@ -134,6 +141,18 @@ struct policy_files {
 	size_t bind_count;
 };
 
+/* Which hosts may be reached, and how much. Without a rule there is no network. */
+struct policy_network {
+	struct strlist allow; /* as given */
+	struct strlist allow_file;
+	struct strlist bytes; /* SIZE or HOST=SIZE */
+	struct strlist connections;
+	struct strlist rate;
+	char *log;
+	struct allow_set rules; /* parsed by policy_finalize() */
+	struct allow_budget budget; /* in all; those of hosts are with the rules */
+};
+
 enum command_kind {
 	COMMAND_NONE,
 	COMMAND_SCRIPT, /* a file, a zipapp, or a directory with __main__.py */
@@ -183,6 +202,7 @@ struct policy {
 	struct policy_retry retry;
 	enum policy_keep output_keep;
 	struct policy_files files;
+	struct policy_network network;
 	struct policy_command command;
 	struct strlist profiles;      /* --profile, as given */
 	struct strlist profile_paths; /* those that were read, in order, as messages name them */
@@ -206,6 +226,21 @@ ATTR_CHECKED int policy_init(struct policy *draft, struct error *err);
  * err naming the option, the value and what is accepted.
  */
 ATTR_CHECKED int policy_finalize(struct policy *draft, char *const environ_in[], struct error *err);
+
+/* Of those, the rules and budgets of the network. */
+ATTR_CHECKED int policy_finalize_network(struct policy *draft, struct error *err);
+
+/* True for a run that is made to learn what the user's run needs. */
+static inline bool policy_is_question(const struct policy *policy)
+{
+	return policy->command.pass == PASS_DECLARE || policy->command.pass == PASS_CONFIG;
+}
+
+/* Whether the task has any network but its own loopback: then there is a gate. */
+static inline bool policy_has_network(const struct policy *policy)
+{
+	return policy->network.rules.count > 0 && !policy_is_question(policy);
+}
 
 /* Splits HOST[:GUEST][:ro|:rw]. Strings in *ret are owned by the caller. 0, -EINVAL or -ENOMEM. */
 ATTR_CHECKED int policy_parse_bind(const char *text, struct policy_bind *ret, struct error *err);
@@ -233,12 +268,6 @@ int policy_locate(const struct policy *policy, enum origin origin, struct error 
  * reads back as the same policy. Not for lists.
  */
 bool policy_is_explicit(const struct policy *policy, enum option_id id);
-
-/* True for a run that is made to learn what the user's run needs. */
-static inline bool policy_is_question(const struct policy *policy)
-{
-	return policy->command.pass == PASS_DECLARE || policy->command.pass == PASS_CONFIG;
-}
 
 /* True when what the task prints is kept in memory. */
 static inline bool policy_captures(const struct policy *policy)

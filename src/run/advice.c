@@ -104,6 +104,16 @@ static bool is_strict(struct question *q)
 	return q->policy->command.filter == POLICY_FILTER_STRICT;
 }
 
+static bool has_network(struct question *q)
+{
+	return policy_has_network(q->policy);
+}
+
+static bool network_refused(struct question *q)
+{
+	return q->verdict->network != NULL && q->verdict->network->refusal_count > 0;
+}
+
 static bool from_environ(struct question *q)
 {
 	return strstr(q->claim->file, "/os.py") != NULL ||
@@ -260,7 +270,7 @@ static bool may_be_strict(struct question *q)
 struct row {
 	bool (*when)(struct question *q); /* NULL: always */
 	const char *type;		  /* of the exception; NULL: any, and a line of output */
-	const char *text[6];		  /* one of these is in its message; none: any message */
+	const char *text[8];		  /* one of these is in its message; none: any message */
 	const char *code; /* in the source line of the innermost frame; NULL: any */
 	const char *calls; /* where refusals are seen, the last one instead of the code: its name between blanks */
 	const char *hint; /* {} is the subject, {ram} the option --ram and its value */
@@ -272,6 +282,8 @@ struct row {
 #define NO_PROGRAM                                                                                 \
 	"a task has the programs of /usr and of its interpreter; --bind shows another directory, "     \
 	"--env PATH=... makes it searched"
+#define NO_NAME                                                                                    \
+	"name resolution", "Name or service not known", "ould not resolve host", "getaddrinfo", "etwork is unreachable"
 #define CLOSURE "--runtime closure shows Python's own files only: no shell, no other program; --runtime system "     \
 		"has those of /usr"
 #define TOO_MANY       "{pids} bounds processes and threads together: give it more, or let it start fewer"
@@ -320,13 +332,19 @@ static const struct row table[] = {
     {no_stdin, .type = "EOFError", .text = {"EOF when reading a line"},
      .hint = "--no-stdin gives a task empty input: leave it out to pass yours"},
 
-    {.text = {"name resolution", "Name or service not known", "ould not resolve host", "getaddrinfo",
-	      "etwork is unreachable"},
-     .hint = "a task has no network: no name resolves, only its own loopback answers; fetch what it needs "
-	     "before, and show it with --bind"},
+    {network_refused, .text = {NO_NAME, "onnection refused", "onnection reset", "No matching distribution found for"},
+     .hint = "it tried to reach what --allow does not name: --verbose and the verdict list it, each with the "
+	     "option that would let it"},
+    {has_network, .text = {NO_NAME},
+     .hint = "a name that was allowed has no address on this host, or its name servers do not answer"},
+    {.text = {NO_NAME},
+     .hint = "a task has no network: no name resolves, only its own loopback answers; --allow HOST lets it reach "
+	     "one, or fetch what it needs before, and show it with --bind"},
     {.text = {"No matching distribution found for"},
      .hint = "a task has no network and installs nothing: install it in a virtual environment, and pass "
-	     "that with --venv"},
+	     "that with --venv; --allow lets it reach an index"},
+    {has_network, .text = {"onnection refused", "onnection reset"},
+     .hint = "a host that was allowed does not answer, or nothing listens on the task's own loopback"},
     {.text = {"onnection refused"},
      .hint = "nothing listens there: a task has a loopback of its own and reaches no server of the host's"},
 

@@ -25,6 +25,7 @@ static struct run blank(const struct policy *policy)
 			  .pidfd = -1,
 			  .signal_fd = -1,
 			  .observer = {.listener_fd = -1},
+			  .gate = {.channel_fd = -1, .inside_fd = -1, .gate_ends = {-1, -1}, .pidfd = -1},
 			  .stacks = {.fd = -1},
 			  .ending = OUTCOME_MAX,
 			  .deadline_ms = NEVER,
@@ -52,7 +53,7 @@ int attempt_init(struct run *run, const struct policy *policy, struct error *err
 	struct verdict_attempts *attempts = &run->verdict.attempts;
 
 	*run = blank(policy);
-	run->plan.workdir_fd = run->plan.script_fd = run->plan.result_fd = -1;
+	run->plan.workdir_fd = run->plan.script_fd = run->plan.result_fd = run->plan.net_log_fd = -1;
 	cgroup_init(&run->cg);
 	replay_init(&run->replay);
 	attempts->retries_max = (size_t)policy->retry.max;
@@ -175,6 +176,7 @@ static void release(struct run *run)
 	terminal_fini(&run->terminal);
 	watch_fini(&run->watch);
 	observer_fini(&run->observer);
+	gatekeeper_fini(&run->gate);
 	stacks_fini(&run->stacks);
 	timeline_fini(&run->verdict.timeline);
 	close_fd(&run->channel_fd);

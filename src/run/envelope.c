@@ -83,7 +83,7 @@ static int put_output(json_t *root, const char *name, const char *name_base64, c
 													      : 0;
 }
 
-/* "fuel" is counted by nobody here, and a task without a network makes no requests. */
+/* "fuel" is counted by nobody here. */
 static json_t *execution_json(const struct policy *policy, const struct verdict *verdict)
 {
 	const struct meter *used = verdict != NULL ? &verdict->used : NULL;
@@ -96,11 +96,11 @@ static json_t *execution_json(const struct policy *policy, const struct verdict 
 		duration_ms += verdict->attempts.item[i].pause_ms +
 			       (i + 1 < count ? verdict->attempts.item[i].used.wall_ms : 0);
 
-	return json_pack("{s:o, s:I, s:i, s:n, s:o, s:[]}", "task_name", task_name_json(&policy->command),
+	return json_pack("{s:o, s:I, s:i, s:n, s:o, s:o}", "task_name", task_name_json(&policy->command),
 			 "duration_ms", (json_int_t)duration_ms, "retries", count > 0 ? (int)(count - 1) : 0,
 			 "fuel_consumed", "ram_used",
 			 has_memory ? json_integer((json_int_t)used->memory_peak_bytes) : json_null(),
-			 "host_requests");
+			 "host_requests", netlog_requests_json(verdict != NULL ? verdict->network : NULL));
 }
 
 /* As fd_write_all(), for a caller's pipe that does not block and is full. */

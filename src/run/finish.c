@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -151,4 +152,40 @@ void run_hand_over(struct run *run, int stdio_closed)
 	log_error(&err);
 	if (verdict->status == 0)
 		verdict->status = 125;
+}
+
+void run_hear_gate(struct run *run)
+{
+	struct error err;
+
+	memset(&err, 0, sizeof(err));
+	if (gatekeeper_run(&run->gate, &err) == 0)
+		return;
+	/* Without it the task is cut off in the middle: the run has failed. */
+	run->failed = true;
+	run->gate_failed = true;
+	run->verdict.error = err;
+	close_fd(&run->gate.channel_fd);
+	run_kill(run);
+}
+
+void run_end_gate(struct run *run)
+{
+	struct verdict *verdict = &run->verdict;
+	struct error err;
+
+	memset(&err, 0, sizeof(err));
+	gatekeeper_finish(&run->gate, &err);
+	/* init knows only that there is none. */
+	if (run->failed && strcmp(verdict->error.stage, "gate") == 0 && err.stage[0] != '\0')
+		verdict->error = err;
+	verdict->network = run->gate.log;
+}
+
+void run_leave_terminal(struct run *run)
+{
+	relay_out_put_back(&run->out);
+	relay_out_put_back(&run->err);
+	relay_out_put_back(&run->tty);
+	terminal_release(&run->terminal);
 }

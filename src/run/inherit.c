@@ -10,9 +10,8 @@
 #define TREES_MAX 128
 
 /* argv and environ lie side by side on the initial stack; /proc/1/cmdline is readable to all. */
-void inherit_wipe(char **argv)
+void inherit_wipe(char **argv, const char *name)
 {
-	static const char name[] = "capsule-init";
 	char *first = argv[0];
 	char *end = first;
 	size_t size;
@@ -25,7 +24,7 @@ void inherit_wipe(char **argv)
 			end = *list + strlen(*list) + 1;
 	size = (size_t)(end - first);
 	explicit_bzero(first, size);
-	memcpy(first, name, size < sizeof(name) ? size : sizeof(name) - 1);
+	memcpy(first, name, size < strlen(name) + 1 ? size : strlen(name));
 	(void)prctl(PR_SET_NAME, name);
 	environ = NULL;
 }
@@ -33,7 +32,7 @@ void inherit_wipe(char **argv)
 int inherit_close(struct init_args *args, struct error *err)
 {
 	const struct stage_ctx *ctx = &args->ctx;
-	int keep[16 + TREES_MAX];
+	int keep[17 + TREES_MAX];
 	size_t count = 0;
 	unsigned int next = 3;
 
@@ -42,6 +41,7 @@ int inherit_close(struct init_args *args, struct error *err)
 	keep[count++] = args->channel_fd;
 	keep[count++] = ctx->script_fd;
 	keep[count++] = ctx->answer_fd;
+	keep[count++] = ctx->gate_fd;
 	for (unsigned int i = 0; i < 3; i++)
 		keep[count++] = ctx->stdio_fd[i];
 	for (size_t i = 0; i < ctx->tree_count; i++)
@@ -59,4 +59,24 @@ int inherit_close(struct init_args *args, struct error *err)
 			return 0;
 		next = lowest + 1;
 	}
+}
+
+void inherit_close_setup(struct stage_ctx *ctx)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		(void)close(fd);
+		close_fd(&ctx->stdio_fd[fd]);
+	}
+	close_fd(&ctx->script_fd);
+	close_fd(&ctx->answer_fd);
+	for (size_t i = 0; i < ctx->tree_count; i++)
+		if (ctx->trees[i].tree_fd >= 0)
+			(void)close(ctx->trees[i].tree_fd);
+	close_fd(&ctx->proc_fd);
+	close_fd(&ctx->shm_fd);
+	close_fd(&ctx->fresh_fd);
+	close_fd(&ctx->stacks_fd);
+	close_fd(&ctx->pts_fd);
+	close_fd(&ctx->root_fd);
+	close_fd(&ctx->host_proc_fd);
 }

@@ -9,6 +9,9 @@
 ATTR_CHECKED int inherit_close(struct init_args *args, struct error *err);
 
 /* Overwrites argv and environment of the caller, and names the process. argv is the supervisor's own. */
-void inherit_wipe(char **argv);
+void inherit_wipe(char **argv, const char *name);
+
+/* Closes in init what only the set-up needed. The streams are the task's: a copy here would hold them open. */
+void inherit_close_setup(struct stage_ctx *ctx);
 
 #endif

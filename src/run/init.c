@@ -46,6 +46,7 @@
 #include "base/sys.h"
 #include "run/channel.h"
 #include "run/inherit.h"
+#include "run/inside.h"
 #include "run/scan.h"
 #include "run/soft.h"
 
@@ -63,7 +64,7 @@
 static stage_fn *const terminal_stages[] = {stage_terminal};
 
 /* In the task, as soon as it is forked: needs no ids. */
-static stage_fn *const early_stages[] = {stage_network, stage_loopback};
+static stage_fn *const early_stages[] = {stage_network, stage_loopback, stage_gate};
 
 /* In the task, when the id maps are written; beside init's, so nothing here looks at the file system. */
 static stage_fn *const task_stages[] = {
@@ -296,6 +297,8 @@ static int start_task(struct init_args *args, int task_fd, struct error *err)
 				       (int[]){ctx->proc_fd, ctx->shm_fd, ctx->stacks_fd, ctx->fresh_fd}, 4) < 0)
 		r = error_set(err, "init", EPIPE, "hand over the view");
 	if (r == 0)
+		r = inside_await_gate(ctx->gate_fd, err);
+	if (r == 0)
 		r = send_go(task_fd, err);
 	/* Beside the exec; the task can't reach a non-dumpable init, and a failure ends both. */
 	if (r == 0)
@@ -308,6 +311,7 @@ struct service {
 	int channel_fd;
 	int signal_fd;
 	int tty_fd; /* the task's terminal, or -1 */
+	int gate_fd; /* to the gate, or -1 */
 	pid_t task;
 	pid_t init_group;
 	pid_t last_group; /* who was in the foreground before init */
@@ -494,7 +498,8 @@ static void serve(struct service *service, uint64_t end_ms) ATTR_NORETURN;
 static void serve(struct service *service, uint64_t end_ms)
 {
 	struct pollfd fds[] = {{.fd = service->channel_fd, .events = POLLIN},
-			       {.fd = service->signal_fd, .events = POLLIN}};
+			       {.fd = service->signal_fd, .events = POLLIN},
+			       {.fd = service->gate_fd, .events = POLLIN}};
 	struct channel_message message = {.type = CHANNEL_EXITED};
 	int none[CHANNEL_FDS];
 
@@ -520,6 +525,10 @@ static void serve(struct service *service, uint64_t end_ms)
 		if ((fds[1].revents & POLLIN) != 0 && read(service->signal_fd, &info, sizeof(info)) < 0 &&
 		    errno != EAGAIN)
 			_exit(EXIT_FAILED);
+		if (fds[2].revents != 0) {
+			inside_stock_gate(&service->gate_fd);
+			fds[2].fd = service->gate_fd;
+		}
 		if (fds[0].revents != 0) {
 			struct channel_message order;
 
@@ -528,27 +537,6 @@ static void serve(struct service *service, uint64_t end_ms)
 			obey(service, &order);
 		}
 	}
-}
-
-/* What only the set-up needed. The streams are the task's: a copy here would hold them open. */
-static void close_setup(struct stage_ctx *ctx)
-{
-	for (int fd = 0; fd < 3; fd++) {
-		(void)close(fd);
-		close_fd(&ctx->stdio_fd[fd]);
-	}
-	close_fd(&ctx->script_fd);
-	close_fd(&ctx->answer_fd);
-	for (size_t i = 0; i < ctx->tree_count; i++)
-		if (ctx->trees[i].tree_fd >= 0)
-			(void)close(ctx->trees[i].tree_fd);
-	close_fd(&ctx->proc_fd);
-	close_fd(&ctx->shm_fd);
-	close_fd(&ctx->fresh_fd);
-	close_fd(&ctx->stacks_fd);
-	close_fd(&ctx->pts_fd);
-	close_fd(&ctx->root_fd);
-	close_fd(&ctx->host_proc_fd);
 }
 
 void init_main(struct init_args *args)
@@ -574,7 +562,7 @@ void init_main(struct init_args *args)
 		service.task = fork_job(args, &task_fd, &err);
 	if (service.task < 0 || tie_to_supervisor(args->channel_fd, &err) < 0)
 		fail(args->channel_fd, &err);
-	inherit_wipe(args->wipe_argv);
+	inherit_wipe(args->wipe_argv, "capsule-init");
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	service.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -588,7 +576,8 @@ void init_main(struct init_args *args)
 		_exit(EXIT_FAILED);
 	(void)close(task_fd);
 	service.proc_fd = take_fd(&args->ctx.proc_fd);
-	close_setup(&args->ctx);
+	inherit_close_setup(&args->ctx);
+	service.gate_fd = take_fd(&args->ctx.gate_fd);
 	service.tty_fd = args->ctx.tty_fd;
 	service.init_group = getpgrp();
 	service.last_group = service.task;

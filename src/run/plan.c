@@ -27,8 +27,9 @@ bool plan_is_writable(const struct plan *plan, const char *path)
 	return false;
 }
 
-/* The result must lie where no task can write: not below a directory that this one is given. */
-static int check_result_place(const struct plan *plan, int result_fd, const char *path, struct error *err)
+/* What we write must lie where no task can: not below a directory that this one is given. */
+static int check_result_place(const struct plan *plan, int result_fd, const char *option, const char *path,
+			      struct error *err)
 {
 	char link[32];
 	char real[PATH_MAX];
@@ -36,17 +37,17 @@ static int check_result_place(const struct plan *plan, int result_fd, const char
 	ssize_t n;
 
 	if (fstat(result_fd, &st) < 0)
-		return error_set(err, "result", errno, "%s", path);
+		return error_set(err, option, errno, "%s", path);
 	if (S_ISDIR(st.st_mode))
-		return error_set(err, "result", EISDIR, "%s", path);
+		return error_set(err, option, EISDIR, "%s", path);
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if (st.st_nlink > 1)
-		return error_set(err, "result", 0, "%s: has another name, which the task might reach", path);
+		return error_set(err, option, 0, "%s: has another name, which the task might reach", path);
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", result_fd);
 	n = readlink(link, real, sizeof(real) - 1);
 	if (n < 0)
-		return error_set(err, "result", errno, "%s", path);
+		return error_set(err, option, errno, "%s", path);
 	real[n] = '\0';
 	for (char *slash = real + n; slash != NULL && slash > real; slash = strrchr(real, '/')) {
 		*slash = '\0';
@@ -56,7 +57,7 @@ static int check_result_place(const struct plan *plan, int result_fd, const char
 			const struct stage_tree *tree = &plan->trees[i];
 
 			if (tree->writable && tree->dev == st.st_dev && tree->ino == st.st_ino) {
-				error_set(err, "result", 0, "%s lies where the task can write", path);
+				error_set(err, option, 0, "%s lies where the task can write", path);
 				return error_hint(err, "choose a file outside %s", tree->host);
 			}
 		}
@@ -92,7 +93,7 @@ static bool passes_writable_place(const struct plan *plan, const char *dir, cons
 }
 
 /* Before anything is made: no task may have a say in where the verdict goes. */
-static int check_result_name(const struct plan *plan, const char *path, struct error *err)
+static int check_result_name(const struct plan *plan, const char *option, const char *path, struct error *err)
 {
 	AUTO_FREE char *cwd = realpath(".", NULL);
 	AUTO_FREE char *dir = NULL;
@@ -112,11 +113,11 @@ static int check_result_name(const struct plan *plan, const char *path, struct e
 		refused = dir == NULL || passes_writable_place(plan, dir, target);
 	}
 	if (refused) {
-		error_set(err, "result", 0, "--result %s: lies where the task can write", path);
+		error_set(err, option, 0, "--%s %s: lies where the task can write", option, path);
 		return error_hint(err, "choose a file outside the sandbox directory");
 	}
 	if (n > 0 && stat(path, &st) < 0)
-		return error_set(err, "result", errno, "--result %s: a link to nowhere", path);
+		return error_set(err, option, errno, "--%s %s: a link to nowhere", option, path);
 	return 0;
 }
 
@@ -167,7 +168,7 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 	if (policy->result == NULL)
 		return 0;
 	if (plan->result_fd < 0) {
-		r = check_result_name(plan, policy->result, err);
+		r = check_result_name(plan, "result", policy->result, err);
 		if (r < 0)
 			return r;
 		/* Not truncated yet: a start that fails leaves an older verdict until ours is written. */
@@ -179,7 +180,7 @@ static int open_result(const struct policy *policy, struct plan *plan, struct er
 		r = 0;
 	}
 	if (r == 0)
-		r = check_result_place(plan, plan->result_fd, policy->result, err);
+		r = check_result_place(plan, plan->result_fd, "result", policy->result, err);
 	/* No verdict goes where it was refused. */
 	if (r < 0)
 		close_fd(&plan->result_fd);
@@ -208,6 +209,24 @@ static int add_module(const struct policy *policy, struct plan *plan, struct err
 		plan->script_bytes += strlen(plan->arguments) + 8192;
 	}
 	return 0;
+}
+
+/* As the verdict's file, but that lines are added to what is there. */
+static int open_net_log(const struct policy *policy, struct plan *plan, struct error *err)
+{
+	const char *path = policy->network.log;
+	int r;
+
+	if (path == NULL || !policy_has_network(policy))
+		return 0;
+	r = check_result_name(plan, "net-log", path, err);
+	if (r < 0)
+		return r;
+	plan->net_log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	if (plan->net_log_fd < 0)
+		return error_set(err, "net-log", errno, "--net-log %s", path);
+	r = check_opened(plan, path, plan->net_log_fd, "net-log", err);
+	return r < 0 ? r : check_result_place(plan, plan->net_log_fd, "net-log", path, err);
 }
 
 /* A script that comes from a pipe is read once, so that every attempt has it. */
@@ -459,7 +478,7 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->workdir_fd = ret->script_fd = ret->result_fd = -1;
+	ret->workdir_fd = ret->script_fd = ret->result_fd = ret->net_log_fd = -1;
 	/* First, while no descriptor of ours can have its number. */
 	r = take_result_fd(policy, ret, err);
 	if (r == 0)
@@ -476,6 +495,8 @@ int plan_make(const struct policy *policy, struct plan *ret, struct error *err)
 	/* As soon as the writable places are known: what fails from here on has a verdict, too. */
 	if (r == 0)
 		r = open_result(policy, ret, err);
+	if (r == 0)
+		r = open_net_log(policy, ret, err);
 	if (r == 0)
 		r = plan_command(policy, ret, err);
 	ret->takes_stacks = takes_stacks(policy, ret);
@@ -496,6 +517,7 @@ void plan_fini(struct plan *plan)
 	close_fd(&plan->workdir_fd);
 	close_fd(&plan->script_fd);
 	close_fd(&plan->result_fd);
+	close_fd(&plan->net_log_fd);
 	free(plan->script_guest);
 	free(plan->module);
 	free(plan->arguments);

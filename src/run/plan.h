@@ -33,6 +33,7 @@ struct plan {
 	struct strlist env;
 	uint64_t nofile;
 	int result_fd; /* the verdict's file, or -1 */
+	int net_log_fd; /* --net-log, or -1 */
 };
 
 /* Fills a plan for a frozen policy. 0 or -errno with err; err->exit tells 126 and 127 from 125. The plan

@@ -7,6 +7,7 @@
 
 #include "base/capture.h"
 #include "run/channel.h"
+#include "run/gatekeeper.h"
 #include "run/observer.h"
 #include "run/plan.h"
 #include "run/relay.h"
@@ -26,6 +27,7 @@ struct run {
 	char no_scope[160]; /* why systemd gave none, or "" */
 	struct watch watch;
 	struct observer observer;
+	struct gatekeeper gate;
 	struct stacks stacks;
 	struct verdict verdict;
 	int channel_fd;
@@ -39,6 +41,7 @@ struct run {
 	bool has_status; /* init said how the task ended */
 	int wait_status;
 	bool failed; /* init said why the task did not start */
+	bool gate_failed; /* the gate did, or has died */
 	struct terminal terminal;
 	bool takes_turn; /* init was told to give it to the task */
 	struct relay_in in;
@@ -89,6 +92,14 @@ void run_hear_stacks(struct run *run);
  * is there already. The usage must be. */
 void run_take_peaks(struct run *run);
 
+/* Takes what the gate tells; when it has failed or is gone, so has the run. */
+void run_hear_gate(struct run *run);
+
+/* The task is gone: ends the gate, and gives the verdict what it told. */
+void run_end_gate(struct run *run);
+
+/* Before anything is said on the caller's terminal: modes and colours as they were. */
+void run_leave_terminal(struct run *run);
 /* The task has ended: whether it left a --fresh directory in which nothing more fits. */
 void run_look_at_fresh(struct run *run);
 

@@ -314,6 +314,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 		r = answer_expect(&run->verdict.answer,
 				  policy_is_question(run->policy) ? ANSWER_DECLARATION : ANSWER_RESULT,
 				  run->policy->limits.output_bytes, &answer_fd, err);
+	if (r == 0)
+		r = gatekeeper_prepare(&run->gate, run->policy, run->plan.net_log_fd, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = error_set(err, "channel", errno, "socketpair");
 	if (r == 0) {
@@ -347,6 +349,7 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 					      .proc_fd = -1,
 					      .init_fd = -1,
 					      .net_fd = -1,
+					      .gate_fd = run->gate.inside_fd,
 					      .listener_fd = -1,
 					      .host_proc_fd = -1,
 					      .fresh_fd = -1,
@@ -366,7 +369,8 @@ int run_start(struct run *run, char *argv[], int stdio_closed, struct error *err
 		r = prepare_watch(run, err);
 	if (r == 0)
 		r = channel_send(run->channel_fd, &go) < 0 ? error_set(err, "init", EPIPE, "start") : 0;
-	return r;
+	/* Last: it is not needed before the task's exec, for which init waits. */
+	return r < 0 ? r : gatekeeper_start(&run->gate, run->policy, &run->plan, argv, err);
 }
 
 int run_prepare(struct run *run, struct error *err)

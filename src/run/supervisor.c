@@ -127,6 +127,9 @@ static void on_message(struct run *run)
 		break;
 	case CHANNEL_FAILED:
 		run->failed = true;
+		/* It knows why; init only that there is none. */
+		if (run->gate_failed)
+			break;
 		run->verdict.error = message.error;
 		error_sanitize(run->verdict.error.stage);
 		error_sanitize(run->verdict.error.detail);
@@ -401,8 +404,9 @@ static void loop(struct run *run)
 		    {.fd = run->init_gone ? -1 : run->cg.oom_fd, .events = POLLIN},
 		    {.fd = run->observer.listener_fd, .events = POLLIN},
 		    {.events = POLLIN},
+		    {.fd = run->init_gone ? -1 : run->gate.channel_fd, .events = POLLIN},
 		};
-		unsigned int n = 6;
+		unsigned int n = 7;
 		uint64_t passed;
 		uint64_t next = check_deadlines(run);
 
@@ -431,6 +435,8 @@ static void loop(struct run *run)
 		if (fds[4].revents != 0)
 			observer_run(&run->observer, &run->verdict.refusals);
 		answer_run(&run->verdict.answer, run->ending != OUTCOME_MAX);
+		if (fds[6].revents != 0)
+			run_hear_gate(run);
 		run_hear_stacks(run);
 		relay_in_run(&run->in);
 		job_run(run);
@@ -448,15 +454,6 @@ static struct verdict_stream stream_record(const struct relay_out *relay)
 				       .dropped = relay_out_dropped(relay),
 				       .neutralised = relay->scrub.neutralised,
 				       .errnum = relay->errnum};
-}
-
-/* Before anything is said there: modes and colours as they were. */
-static void leave_terminal(struct run *run)
-{
-	relay_out_put_back(&run->out);
-	relay_out_put_back(&run->err);
-	relay_out_put_back(&run->tty);
-	terminal_release(&run->terminal);
 }
 
 /* --ram is not to blame. */
@@ -539,8 +536,9 @@ static void attempt(struct run *run, bool is_first, char *argv[], int stdio_clos
 		run->init_gone = run->init_pid <= 0;
 		if (!run->init_gone || r == 0)
 			loop(run);
-		leave_terminal(run);
+		run_leave_terminal(run);
 	}
+	run_end_gate(run);
 	verdict->used.wall_ms = clock_ms() - run->start_ms;
 	if (r < 0) {
 		verdict->outcome = OUTCOME_FAILED;

@@ -376,6 +376,7 @@ json_t *verdict_json(const struct verdict *verdict, const struct policy *policy,
 	(void)json_object_set_new(root, "hint", hint_json(verdict));
 	(void)json_object_set_new(root, "no_cgroup", no_cgroup_json(verdict));
 	(void)json_object_set_new(root, "refusals", refusals_json(&verdict->refusals));
+	(void)json_object_set_new(root, "network", netlog_json(verdict->network));
 	(void)json_object_set_new(root, "reported_by_task", reported_json(&verdict->reported, verdict->stacks));
 	(void)put_attempts(root, verdict);
 	return root;
@@ -447,6 +448,31 @@ static void report_refusals(const struct refusals *refusals)
 	if (refusals->total > refusals->recorded)
 		log_verbose("refused", "%llu more were answered and not recorded",
 			    (unsigned long long)(refusals->total - refusals->recorded));
+}
+
+/* Many runs have some: libraries ask for names to see what there is. */
+static void report_network(const struct netlog *network)
+{
+	char whom[400];
+	char option[640];
+
+	for (size_t i = 0; network != NULL && i < network->refusal_count; i++) {
+		const struct netlog_refusal *row = &network->refusals[i];
+		const char *allowed_by = netlog_allowed_by(row, option, sizeof(option));
+
+		log_verbose("refused", "%s: %s%s%s%s, %llu time%s%s%s", netlog_whom(row, whom, sizeof(whom)),
+			    netlog_words(row), row->other[0] != '\0' ? " (" : "", row->other,
+			    row->other[0] != '\0' ? ")" : "", (unsigned long long)row->count, row->count == 1 ? "" : "s",
+			    allowed_by != NULL ? "; allowed by " : "", allowed_by != NULL ? allowed_by : "");
+	}
+	if (network != NULL && network->refused_lost > 0)
+		log_verbose("refused", "%llu more, which were not recorded", (unsigned long long)network->refused_lost);
+	if (network != NULL)
+		log_verbose("network", "%llu connections, %llu bytes sent, %llu received",
+			    (unsigned long long)network->connections, (unsigned long long)network->sent,
+			    (unsigned long long)network->received);
+	if (network != NULL && network->log_errnum != 0)
+		log_note("net-log", "not all of it could be written: %s", strerror(network->log_errnum));
 }
 
 /* Where it was: as the task says, or as the kernel does. */
@@ -531,6 +557,7 @@ void verdict_report(const struct verdict *verdict, const struct policy *policy)
 			    (unsigned long long)(verdict->out.neutralised +
 						 verdict->err.neutralised));
 	report_refusals(&verdict->refusals);
+	report_network(verdict->network);
 	log_verbose("verdict", "%s, status %d; %llu ms, CPU %llu ms, memory %s", outcome_names[verdict->outcome],
 		    verdict->status, (unsigned long long)verdict->used.wall_ms, (unsigned long long)verdict->used.cpu_ms,
 		    text_format_size(verdict->used.memory_peak_bytes, buf, sizeof(buf)));

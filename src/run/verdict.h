@@ -13,6 +13,7 @@
 #include "python/traceback.h"
 #include "run/answer.h"
 #include "run/meter.h"
+#include "run/netlog.h"
 #include "run/plan.h"
 #include "run/refusal.h"
 #include "run/stacks.h"
@@ -110,6 +111,7 @@ struct verdict {
 	struct error error; /* OUTCOME_FAILED */
 	struct refusals refusals;
 	struct answer answer; /* of a task file; .value is the task's result, or the file's declaration */
+	const struct netlog *network; /* what the gate told; NULL: the task had no network */
 	struct traceback reported; /* what the task says of its end, its own claim; type "": nothing */
 	struct verdict_attempts attempts;
 	struct timeline timeline;

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "policy/inside.h"
 #include "stage/stage.h"
 
 #define NAME "etc"
@@ -31,8 +32,11 @@ static const struct {
     {"etc/hosts", "127.0.0.1 localhost capsule\n::1 localhost capsule\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n"
 			  "protocols: files\n"},
-    {"etc/resolv.conf", "# No name server: this sandbox has no network.\n"},
 };
+
+#define RESOLV_NONE "# No name server: this sandbox has no network.\n"
+/* The gate's. No search list: a name is asked for as it was allowed. */
+#define RESOLV_GATE "nameserver " INSIDE_SERVER "\noptions timeout:30 attempts:1\n"
 
 /* What the runtime reads of the host's /etc, where there is one: no secrets, no accounts. */
 static const struct {
@@ -90,19 +94,21 @@ static int place_localtime(struct error *err)
 
 int stage_etc(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
 {
-	(void)policy;
+	int r;
+
 	(void)ctx;
 	if (mkdir("etc", 0755) < 0)
 		return error_set(err, NAME, errno, "mkdir /etc");
+	r = write_file("etc/resolv.conf", policy_has_network(policy) ? RESOLV_GATE : RESOLV_NONE, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(etc_files); i++) {
-		int r = write_file(etc_files[i].path, etc_files[i].text, err);
-
+		r = write_file(etc_files[i].path, etc_files[i].text, err);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(etc_binds); i++) {
 		char host[64];
-		int r;
 
 		(void)snprintf(host, sizeof(host), "/%s", etc_binds[i].path);
 		if (access(host, R_OK) < 0)

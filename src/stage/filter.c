@@ -6,6 +6,7 @@
  * on, as often as a thread is made. When the listener is gone, the kernel answers ENOSYS: refused, too.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -200,4 +201,19 @@ int stage_filter_init(const struct policy *policy, struct stage_ctx *ctx, struct
 	(void)policy;
 	(void)ctx;
 	return r < 0 ? r : load(FILTER_INIT, ARRAY_SIZE(FILTER_INIT), err);
+}
+
+int stage_filter_gate(const struct policy *policy, struct stage_ctx *ctx, struct error *err)
+{
+	int r = set_no_new_privs(err);
+
+	(void)policy;
+	(void)ctx;
+	if (r == 0)
+		r = load(FILTER_GATE, ARRAY_SIZE(FILTER_GATE), err);
+	if (r < 0)
+		return r;
+	if (syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY) >= 0 || errno != EPERM)
+		return error_set(err, NAME, 0, "the filter was loaded but does not refuse openat");
+	return 0;
 }

@@ -83,6 +83,7 @@ struct stage_ctx {
 	int host_proc_fd; /* O_PATH of the host's /proc, until the exec */
 	int init_fd;	  /* the task's channel to init, closed by the exec */
 	int net_fd;	  /* from stage_network */
+	int gate_fd;	  /* to the gate, or -1: there is none */
 	int listener_fd;  /* from stage_filter: what is told of refusals, or -1 */
 	int listener_errnum; /* why there is none, or 0 */
 	unsigned int stacks_minor; /* of the Python 3.minor that can be asked for its stacks; 0: none can */
@@ -128,6 +129,18 @@ stage_fn stage_network;
 
 /* Brings up lo in the new network namespace (netlink; CAP_NET_ADMIN). */
 stage_fn stage_loopback;
+
+/*
+ * With --allow: makes all addresses local to lo, lets low ports be bound, and hands the gate sockets of the network
+ * namespace that the process is in (policy/inside.h). Closes gate_fd. CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE.
+ */
+stage_fn stage_gate;
+
+/* Hands the gate so many more sockets that are bound nowhere. Needs nothing but the network namespace. */
+ATTR_CHECKED int stage_gate_stock(int gate_fd, size_t count, struct error *err);
+
+/* The gate's own filter, for a process that will serve the gate and nothing else. */
+stage_fn stage_filter_gate;
 
 /* Drops every capability from every set and proves it. capabilities(7). */
 stage_fn stage_caps;

@@ -1,6 +1,7 @@
 # The functional and escape suites; tests/run.py finds the modules.
 EXTRA_DIST += \
 	tests/functional/brokenhost.py \
+	tests/functional/fakenet.py \
 	tests/functional/harness.py \
 	tests/functional/pseudoterminal.py \
 	tests/functional/schema.py \
@@ -18,6 +19,8 @@ EXTRA_DIST += \
 	tests/functional/test_limit_pairs.py \
 	tests/functional/test_limits.py \
 	tests/functional/test_module.py \
+	tests/functional/test_network.py \
+	tests/functional/test_network_inside.py \
 	tests/functional/test_profiles.py \
 	tests/functional/test_python.py \
 	tests/functional/test_refusals.py \

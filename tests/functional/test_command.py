@@ -313,7 +313,7 @@ class Information(harness.Case):
             lines = result.out.splitlines()
             self.assertLessEqual(len(lines), 30)
             self.assertLessEqual(max(map(len, lines)), 80)
-            for word in ("Usage:", "limits, files, task, run, all", "--ram", "--timeout", "Exit status"):
+            for word in ("Usage:", "limits, files, network, task, run, all", "--ram", "--timeout", "Exit status"):
                 self.assertIn(word, result.out)
 
     def test_help_of_a_group(self):
@@ -323,7 +323,7 @@ class Information(harness.Case):
         everything = self.check(self.run_capsule("--help", "all", sandbox=False)).out
         for word in ("Limits:", "Files:", "Task:", "Run:", "--ram", "--inodes", "--require", "--list-profiles"):
             self.assertIn(word, everything)
-        self.refused(self.run_capsule("--help", "fles", sandbox=False), "fles", "limits, files, task, run, all", status=2)
+        self.refused(self.run_capsule("--help", "fles", sandbox=False), "fles", "limits, files, network, task, run, all", status=2)
 
     def test_help_on_a_full_device(self):
         with open("/dev/full", "w") as full:

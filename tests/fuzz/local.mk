@@ -5,12 +5,17 @@
 EXTRA_DIST += tests/fuzz/corpus
 
 check_PROGRAMS += \
+	tests/fuzz/fuzz_allow \
 	tests/fuzz/fuzz_bind \
 	tests/fuzz/fuzz_channel \
 	tests/fuzz/fuzz_cli \
 	tests/fuzz/fuzz_dbus \
 	tests/fuzz/fuzz_declared \
+	tests/fuzz/fuzz_dns \
 	tests/fuzz/fuzz_elf \
+	tests/fuzz/fuzz_hello \
+	tests/fuzz/fuzz_hostfiles \
+	tests/fuzz/fuzz_http \
 	tests/fuzz/fuzz_ldcache \
 	tests/fuzz/fuzz_option \
 	tests/fuzz/fuzz_profile \
@@ -29,6 +34,10 @@ else
 fuzz_common += tests/fuzz/replay.c
 endif
 
+tests_fuzz_fuzz_allow_SOURCES = tests/fuzz/fuzz_allow.c $(fuzz_common)
+tests_fuzz_fuzz_allow_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_allow_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_allow_LDADD = libcapsule.a
 tests_fuzz_fuzz_bind_SOURCES = tests/fuzz/fuzz_bind.c $(fuzz_common)
 tests_fuzz_fuzz_bind_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_bind_LDFLAGS = $(fuzz_ldflags)
@@ -49,10 +58,27 @@ tests_fuzz_fuzz_declared_SOURCES = tests/fuzz/fuzz_declared.c $(fuzz_common)
 tests_fuzz_fuzz_declared_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_declared_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_declared_LDADD = libcapsule.a $(JANSSON_LIBS)
+
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(fuzz_common)
+tests_fuzz_fuzz_dns_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_dns_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_dns_LDADD = libcapsule.a
 tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c $(fuzz_common)
 tests_fuzz_fuzz_elf_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_elf_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_elf_LDADD = libcapsule.a
+tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz_hello.c $(fuzz_common)
+tests_fuzz_fuzz_hello_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_hello_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_hello_LDADD = libcapsule.a
+tests_fuzz_fuzz_hostfiles_SOURCES = tests/fuzz/fuzz_hostfiles.c $(fuzz_common)
+tests_fuzz_fuzz_hostfiles_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_hostfiles_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_hostfiles_LDADD = libcapsule.a
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c $(fuzz_common)
+tests_fuzz_fuzz_http_CPPFLAGS = $(fuzz_cppflags)
+tests_fuzz_fuzz_http_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_http_LDADD = libcapsule.a
 tests_fuzz_fuzz_ldcache_SOURCES = tests/fuzz/fuzz_ldcache.c $(fuzz_common)
 tests_fuzz_fuzz_ldcache_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_ldcache_LDFLAGS = $(fuzz_ldflags)

@@ -19,6 +19,7 @@ check_PROGRAMS += \
 	tests/unit/test_account \
 	tests/unit/test_advice \
 	tests/unit/test_answer \
+	tests/unit/test_allow \
 	tests/unit/test_attempt \
 	tests/unit/test_capture \
 	tests/unit/test_cgroup \
@@ -32,6 +33,7 @@ check_PROGRAMS += \
 	tests/unit/test_filter \
 	tests/unit/test_hint \
 	tests/unit/test_host \
+	tests/unit/test_http \
 	tests/unit/test_interpreter \
 	tests/unit/test_keep \
 	tests/unit/test_layer \
@@ -65,6 +67,8 @@ tests_unit_test_advice_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_answer_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_declared_LDADD = $(unit_libs) $(JANSSON_LIBS)
 tests_unit_test_taskfile_LDADD = $(unit_libs)
+tests_unit_test_allow_LDADD = $(unit_libs)
+tests_unit_test_http_LDADD = $(unit_libs)
 tests_unit_test_attempt_LDADD = $(unit_libs) $(NL_LIBS) $(CAP_LIBS) $(JANSSON_LIBS)
 tests_unit_test_cgroup_LDADD = $(unit_libs)
 tests_unit_test_cgroup_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat,--wrap=fd_write_file_at,--wrap=fgetxattr
