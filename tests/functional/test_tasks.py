@@ -334,7 +334,7 @@ class Declared(Case):
                 ("ram='64MB'", ("--ram", "32M"), ("ram 64M", "--ram is 32M (command line)")),
                 ("timeout='1h'", (), ("timeout 1h", "--timeout is 10m")),
                 ("compute='HIGH'", ("--compute", "LOW"), ("compute 10m", "--cpu-time is 10s")),
-                ("allowed_hosts=['example.com']", (), ("allowed_hosts example.com", "no network"))):
+                ("allowed_hosts=['example.com']", (), ("allowed_hosts example.com", "not understood yet"))):
             with self.subTest(options=options):
                 self.says_no("@task(%s)\ndef main(): pass\n" % options, *words, opts=opts)
 
