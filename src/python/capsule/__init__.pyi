@@ -40,6 +40,12 @@ class _Options(TypedDict, total=False):
     bind: Union[str, Sequence[str]]
     src: Union[_Path, Sequence[_Path]]
     runtime: str
+    allow: Union[str, Sequence[str]]
+    allow_file: Union[_Path, Sequence[_Path]]
+    net_bytes: Union[_Amount, Sequence[str]]
+    net_connections: Union[int, str, Sequence[str]]
+    net_rate: Union[_Amount, Sequence[str]]
+    net_log: _Path
     python: _Path
     venv: _Path
     env: Union[str, Sequence[str]]
