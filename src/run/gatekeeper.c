@@ -51,7 +51,7 @@ int gatekeeper_prepare(struct gatekeeper *keeper, const struct policy *policy, i
 static int set_limits(uint64_t *ret_descriptors, struct error *err)
 {
 	static const struct {
-		int resource;
+		__rlimit_resource_t resource;
 		rlim_t most;
 	} limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_FSIZE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_DATA, MEMORY_MAX}};
 	struct rlimit limit;

@@ -143,6 +143,13 @@ static int hand_over_listener(struct stage_ctx *ctx, struct error *err)
 	return r < 0 ? error_set(err, "filter", -r, "hand over the listener") : 0;
 }
 
+static int hand_over_network(const struct stage_ctx *ctx, struct error *err)
+{
+	int r = channel_send_fds(ctx->init_fd, CHANNEL_VIEW, &ctx->net_fd, 1);
+
+	return r < 0 ? error_set(err, "net", -r, "hand over the network namespace") : 0;
+}
+
 static void task_main(struct init_args *args, int init_fd) ATTR_NORETURN;
 static void task_main(struct init_args *args, int init_fd)
 {
@@ -159,7 +166,7 @@ static void task_main(struct init_args *args, int init_fd)
 	if (chdir("/") < 0)
 		error_set(&err, "task", errno, "chdir /");
 	else if (run_stages(early_stages, ARRAY_SIZE(early_stages), args->policy, ctx, &err) == 0 &&
-		 channel_send_fds(ctx->init_fd, CHANNEL_VIEW, &ctx->net_fd, 1) == 0 && await_go(ctx->init_fd, &err) == 0 &&
+		 hand_over_network(ctx, &err) == 0 && await_go(ctx->init_fd, &err) == 0 &&
 		 idmap_become(&plan->ids, &err) == 0 &&
 		 run_stages(task_stages, ARRAY_SIZE(task_stages), args->policy, ctx, &err) == 0 &&
 		 hand_over_listener(ctx, &err) == 0 &&
